@@ -1,0 +1,1 @@
+"""The central host: ingest, alerts, console and their stores."""

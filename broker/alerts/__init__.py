@@ -1,0 +1,1 @@
+"""Alerts: events become incidents, incidents become messages."""

@@ -1,0 +1,1 @@
+"""Notifiers, one provider a file: found by being there, none knows another."""

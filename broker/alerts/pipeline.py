@@ -1,0 +1,63 @@
+"""The alerts pipeline: the order of its stages, in one literal."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from broker.alerts.counters import Counters
+from broker.alerts.flow import Flow, Stage
+from broker.alerts.stages.commit import Commit
+from broker.alerts.stages.confirm import Confirm
+from broker.alerts.stages.decode import Decode
+from broker.alerts.stages.presence import NotePresence
+from broker.alerts.stages.recognise import Recognise
+from broker.alerts.stages.refuse import Refuse
+from broker.alerts.stages.wake import Wake
+from broker.stores.dead_letters import DeadLetters
+from broker.stores.incidents import Incidents
+from broker.stores.registry import Registry
+from runtime.clock import Clock
+from transport.ports import Publisher, RawMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The central state, as alerts uses it."""
+
+    registry: Registry
+    incidents: Incidents
+    dead_letters: DeadLetters
+
+
+class Pipeline:
+    """A consumer's batch handler: when it returns, everything in the batch is in a store."""
+
+    def __init__(
+        self,
+        stores: Stores,
+        clock: Clock,
+        counters: Counters,
+        *,
+        publisher: Callable[[], Publisher],
+        dispatch: Callable[[], None],
+        presence_changed: Callable[[], None],
+        stale_after_s: float,
+    ) -> None:
+        self._stages: tuple[Stage, ...] = (
+            Decode(stores.registry, clock),
+            Recognise(clock, stale_after_s),
+            Commit(stores.incidents, stores.registry, clock, counters),
+            Wake(dispatch),
+            NotePresence(stores.registry, clock, counters, presence_changed),
+            Refuse(stores.dead_letters, counters),
+            Confirm(publisher),
+        )
+
+    def __call__(self, messages: Sequence[RawMessage]) -> None:
+        """Take one batch.
+
+        Raises:
+            StoreUnavailableError: nothing may be acknowledged; the same batch again later, what is done already stays.
+        """
+        flow = Flow(messages)
+        for stage in self._stages:
+            stage(flow)

@@ -1,0 +1,1 @@
+"""The console: live pages and the API."""

@@ -1,0 +1,203 @@
+"""The live state: the newest reading of everything, and what may be said of it now.
+
+What is kept changes only forward in time; what is said is a pure function of it and of `now`. A reading counts from its
+own time or from its arrival, whichever is earlier: a device whose clock runs ahead cannot look fresh for ever.
+"""
+
+import json
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from broker.series.ports import Sample, Series
+from contract.access import DeviceIdentity
+from contract.delivery import CommandReply
+from contract.events import FireEvent, Phase
+from contract.presence import Presence, SettingsReport, SignageReport
+from contract.telemetry import (
+    AgentReading,
+    AnyReading,
+    BayReading,
+    CameraReading,
+    GateReading,
+    PeopleReading,
+    Reason,
+    ScreenReading,
+    SirenReading,
+)
+
+MS_PER_S = 1000.0
+REPLIES_MAX = 200
+FIRES_MAX = 200
+FIRE_FORGOTTEN_AFTER_S = 600.0
+
+READING_OF_KIND: Mapping[str, type[AnyReading]] = {
+    "bays": BayReading,
+    "gates": GateReading,
+    "people": PeopleReading,
+    "cameras": CameraReading,
+    "screens": ScreenReading,
+    "sirens": SirenReading,
+    "agents": AgentReading,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A reading and the time from which it counts."""
+
+    reading: AnyReading
+    counts_from_unix_ms: int
+
+    def age_s(self, now_unix_ms: int) -> float:
+        """Seconds since the reading was true."""
+        return max(0.0, (now_unix_ms - self.counts_from_unix_ms) / MS_PER_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What may be said now. `reason` is set when the value cannot be trusted; `heard` stays as the last that was."""
+
+    reason: Reason | None
+    detail: str
+    age_s: float | None
+    heard: Heard | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceState:
+    """What a device said of itself on the bus since this process started."""
+
+    presence: Presence | None = None
+    signage: SignageReport | None = None
+    settings: SettingsReport | None = None
+
+
+def judge(heard: Heard | None, *, offline: bool, now_unix_ms: int, stale_after_s: float) -> Judged:
+    """What may be said of a reading now. Never heard beats offline, offline beats stale, stale beats its own reason."""
+    if heard is None:
+        return Judged(Reason.NEVER_REPORTED, "", None, None)
+    age_s = heard.age_s(now_unix_ms)
+    own = heard.reading.detail or ""
+    if offline:
+        return Judged(Reason.DEVICE_OFFLINE, own, age_s, heard)
+    if age_s > stale_after_s:
+        return Judged(Reason.STALE, own, age_s, heard)
+    return Judged(heard.reading.reason, own, age_s, heard)
+
+
+@dataclass(frozen=True, slots=True)
+class Fire:
+    """A fire that a device says burns, as heard on the bus: it is shown even while no incident is recorded of it."""
+
+    identity: DeviceIdentity
+    event: FireEvent
+    heard_unix_ms: int
+
+
+class LiveState:
+    """Newest readings by series, and what devices say of themselves. Written by the loop, read by any thread.
+
+    Bounded by the registry: the feed only hands over what is registered.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._heard: dict[Series, Heard] = {}
+        self._devices: dict[DeviceIdentity, DeviceState] = {}
+        self._replies: dict[str, CommandReply] = {}
+        self._fires: dict[str, Fire] = {}
+
+    def hear(self, series: Series, reading: AnyReading, now_unix_ms: int) -> bool:
+        """Keep the reading unless a newer one is kept; say whether it was kept."""
+        fresh = Heard(reading, min(reading.time_unix_ms, now_unix_ms))
+        with self._lock:
+            kept = self._heard.get(series)
+            if kept is not None and kept.counts_from_unix_ms > fresh.counts_from_unix_ms:
+                return False
+            self._heard[series] = fresh
+        return True
+
+    def note_presence(self, identity: DeviceIdentity, presence: Presence) -> None:
+        """The newest to arrive counts: the broker keeps the order, and a will carries the time of its making."""
+        with self._lock:
+            kept = self._devices.get(identity, DeviceState())
+            self._devices[identity] = DeviceState(presence, kept.signage, kept.settings)
+
+    def note_signage(self, identity: DeviceIdentity, report: SignageReport) -> None:
+        """Which generation the device shows."""
+        with self._lock:
+            kept = self._devices.get(identity, DeviceState())
+            self._devices[identity] = DeviceState(kept.presence, report, kept.settings)
+
+    def note_settings(self, identity: DeviceIdentity, report: SettingsReport) -> None:
+        """Which settings the device runs."""
+        with self._lock:
+            kept = self._devices.get(identity, DeviceState())
+            self._devices[identity] = DeviceState(kept.presence, kept.signage, report)
+
+    def note_fire(self, identity: DeviceIdentity, event: FireEvent, now_unix_ms: int) -> None:
+        """A fire is raised, goes on, or is over. At most 200 are kept, the first go."""
+        with self._lock:
+            kept = self._fires.pop(event.event_id, None)
+            if kept is not None and kept.event.seq > event.seq:
+                self._fires[event.event_id] = kept
+            elif event.phase is not Phase.CLEARED:
+                self._fires[event.event_id] = Fire(identity, event, now_unix_ms)
+            while len(self._fires) > FIRES_MAX:
+                del self._fires[next(iter(self._fires))]
+
+    def fires(self, market: str, now_unix_ms: int) -> tuple[Fire, ...]:
+        """The fires of a market of which a device said something in the last ten minutes, none being its end."""
+        since = now_unix_ms - FIRE_FORGOTTEN_AFTER_S * MS_PER_S
+        with self._lock:
+            return tuple(
+                one for one in self._fires.values() if one.identity.market == market and one.heard_unix_ms >= since
+            )
+
+    def note_reply(self, reply: CommandReply) -> None:
+        """What became of a command; the newest 200 are kept."""
+        with self._lock:
+            self._replies[reply.command_id] = reply
+            while len(self._replies) > REPLIES_MAX:
+                del self._replies[next(iter(self._replies))]
+
+    def reply(self, command_id: str) -> CommandReply | None:
+        """The reply to a command, if it came."""
+        with self._lock:
+            return self._replies.get(command_id)
+
+    def device(self, identity: DeviceIdentity) -> DeviceState:
+        """What the device said of itself; empty if nothing."""
+        with self._lock:
+            return self._devices.get(identity, DeviceState())
+
+    def heard(self, series: Series) -> Heard | None:
+        """The newest reading of a series."""
+        with self._lock:
+            return self._heard.get(series)
+
+    def seed(self, samples: Iterable[Sample], now_unix_ms: int) -> int:
+        """Take over what a store remembers; return how many samples could not be read as readings."""
+        unreadable = 0
+        for sample in samples:
+            if sample.series.kind not in READING_OF_KIND:
+                continue  # events are stored as series too; they are no live values
+            reading = reading_of(sample)
+            if reading is None:
+                unreadable += 1
+            else:
+                self.hear(sample.series, reading, now_unix_ms)
+        return unreadable
+
+
+def reading_of(sample: Sample) -> AnyReading | None:
+    """The reading that a sample was made of; None if its fields do not make one (a store's numbers may be floats)."""
+    model = READING_OF_KIND[sample.series.kind]
+    fields = {**sample.fields, "time_unix_ms": sample.time_unix_ms, model.SUBJECT_FIELD: sample.series.subject}
+    try:
+        return model.model_validate_json(json.dumps(fields), strict=False)
+    except ValidationError:
+        return None

@@ -1,0 +1,244 @@
+"""The pages."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import RedirectResponse, StreamingResponse
+
+from broker.console.composition import Console, console_of
+from broker.console.hub import END, Listener
+from broker.console.incidents import message_view
+from broker.console.intake import BadNoticeError, read_notice, take_notice, withdraw_notice
+from broker.console.operations import health
+from broker.console.render import error_visitor, language_of, page, words_of
+from broker.console.sections import GROUPS, alarms, market_context, notices_context, render_sections
+from broker.console.security import Visitor, form_visitor, page_visitor
+from broker.console.silence import silence_siren
+from broker.console.streams import RETRY_MS, STREAM_HEADERS, event
+from broker.console.texts import Language
+from broker.stores.dead_letters import DEAD_LETTERS_MAX
+from broker.stores.registry import Named
+
+STATIC = Path(__file__).parent / "static"
+CLOCK_EVERY_S = 3.0
+GATHER_S = 0.1
+MESSAGES_SHOWN = 200
+DEAD_LETTERS_SHOWN = 200
+AUDIT_SHOWN = 50
+
+router = APIRouter()  # who may see a page is decided by each page's own visitor
+
+Composed = Annotated[Console, Depends(console_of)]
+Seen = Annotated[Visitor, Depends(page_visitor)]
+Sent = Annotated[Visitor, Depends(form_visitor)]
+
+
+@router.get("/")
+def get_home(request: Request, visitor: Seen, console: Composed) -> Response:
+    """The one market's live page, or the list of markets."""
+    listings = console.directory.markets()
+    if len(listings) == 1:
+        return RedirectResponse(f"/markets/{listings[0].market.id}", 303)
+    rows = [(listing, market_context(console, listing.market.id)) for listing in listings]
+    return _page(request, "markets.html", {"page": "markets", "rows": rows}, visitor)
+
+
+@router.get("/markets/{market}")
+def get_market(market: str, request: Request, visitor: Seen, console: Composed) -> Response:
+    """A market, live."""
+    context = {**market_context(console, market), "page": "market", "silence": request.query_params.get("silence")}
+    return _page(request, "market.html", context, visitor, group="live")
+
+
+@router.get("/markets/{market}/notices")
+def get_notices(market: str, request: Request, visitor: Seen, console: Composed) -> Response:
+    """Notices: send one, see where they are."""
+    return _notices_page(request, market, visitor, console)
+
+
+@router.post("/markets/{market}/notices")
+async def post_notice(market: str, request: Request, visitor: Sent, console: Composed) -> Response:
+    """Send a notice from the page's form; what is wrong is said above the form, with what was typed still in it."""
+    try:
+        wanted, picture = await read_notice(request)
+        await take_notice(console, market, wanted, picture, visitor.user.name)
+    except BadNoticeError as error:
+        form = await request.form()
+        typed = {name: value for name, value in form.items() if isinstance(value, str)}
+        return await asyncio.to_thread(
+            _notices_page, request, market, visitor, console, status=422, error=str(error), typed=typed
+        )
+    return RedirectResponse(f"/markets/{market}/notices?sent=1", 303)
+
+
+@router.post("/markets/{market}/notices/{notice_id}/withdraw")
+async def post_withdraw(market: str, notice_id: int, visitor: Sent, console: Composed) -> Response:
+    """Take a notice off."""
+    notice = await asyncio.to_thread(console.notices.get, notice_id)
+    if notice is None or notice.market != market:
+        raise LookupError(f"{market} has no notice {notice_id}")
+    await withdraw_notice(console, notice, visitor.user.name)
+    return RedirectResponse(f"/markets/{market}/notices", 303)
+
+
+@router.post("/markets/{market}/incidents/{incident_id}/acknowledge")
+def post_acknowledge(market: str, incident_id: int, request: Request, visitor: Sent, console: Composed) -> Response:
+    """Acknowledge from the page; with htmx the page's stream brings the new state."""
+    incident = console.incidents.acknowledge(incident_id, visitor.user.name)
+    console.audit.write(visitor.user.name, "incident.acknowledge", f"{incident.market}/{incident.code}")
+    return _done(request, f"/markets/{market}#incidents")
+
+
+@router.get("/incidents/{incident_id}/still")
+def get_still(incident_id: int, _visitor: Seen, console: Composed) -> Response:
+    """An incident's picture."""
+    console.incidents.get(incident_id)
+    still = console.incidents.still(incident_id)
+    if still is None:
+        raise LookupError("no picture of this incident has come yet")
+    return Response(still.jpeg, media_type="image/jpeg", headers={"cache-control": "private, max-age=60"})
+
+
+@router.post("/markets/{market}/devices/{device}/silence")
+async def post_silence(market: str, device: str, visitor: Sent, console: Composed) -> Response:
+    """Silence a device's sirens, and say what became of it."""
+    seen = await silence_siren(console, market, device, visitor.user.name)
+    return RedirectResponse(f"/markets/{market}?silence={seen.outcome or 'waiting'}#sirens", 303)
+
+
+@router.get("/messages")
+def get_messages(request: Request, visitor: Seen, console: Composed) -> Response:
+    """What was sent to people."""
+    found = [message_view(one) for one in console.messages.newest(None, MESSAGES_SHOWN)]
+    return _page(request, "messages.html", {"page": "messages", "messages": found}, visitor)
+
+
+@router.get("/devices")
+def get_devices(request: Request, visitor: Seen, console: Composed) -> Response:
+    """Every device."""
+    rows = [(one, console.devices(one.market.id)) for one in console.directory.markets()]
+    return _page(request, "devices.html", {"page": "devices", "rows": rows}, visitor)
+
+
+@router.get("/dead-letters")
+def get_dead_letters(request: Request, visitor: Seen, console: Composed) -> Response:
+    """What was refused."""
+    found = [
+        (one, one.body[:400].decode("utf-8", "replace")) for one in console.dead_letters.newest(DEAD_LETTERS_SHOWN)
+    ]
+    return _page(
+        request, "dead_letters.html", {"page": "dead_letters", "letters": found, "kept_max": DEAD_LETTERS_MAX}, visitor
+    )
+
+
+@router.get("/health")
+def get_health(request: Request, visitor: Seen, console: Composed) -> Response:
+    """Every part, and what people did."""
+    details = {one.part: one.detail for one in console.statuses.all()}
+    context = {
+        "page": "health",
+        "health": health(console),
+        "details": details,
+        "audit": console.audit.newest(AUDIT_SHOWN),
+    }
+    return _page(request, "health.html", context, visitor)
+
+
+@router.get("/live")
+async def get_live(
+    request: Request, _visitor: Seen, console: Composed, group: str = "bar", market: str | None = None
+) -> StreamingResponse:
+    """A page's own stream: its sections as HTML, each when it changes, and the clock every three seconds."""
+    if group not in GROUPS or (group != "bar" and market is None):
+        raise LookupError(f"there is no live group {group!r}")
+    if market is not None:
+        await asyncio.to_thread(console.directory.market, market)
+    sections = _sections(console, group, market, language_of(request))
+    return StreamingResponse(sections, media_type="text/event-stream", headers=STREAM_HEADERS)
+
+
+async def error_page(request: Request, status: int, sentence: str) -> Response:
+    """An error for people."""
+    visitor = await asyncio.to_thread(error_visitor, request)
+    context = {"status": status, "sentence": sentence, **_nothing_live()}
+    return page(request, "error.html", context, visitor=visitor, status=status)
+
+
+async def _sections(console: Console, group: str, market: str | None, language: Language) -> AsyncIterator[str]:
+    with console.hub.listen(market if group != "bar" else None) as listener:
+        yield f"retry: {RETRY_MS}\n\n"
+        said: dict[str, str] = {}
+        ended = False
+        while not ended:
+            words = words_of(console, language, still=True)
+            fresh = await asyncio.to_thread(render_sections, console, group, market, words)
+            for name, html in fresh.items():
+                if said.get(name) != html:
+                    yield event(name, html)
+            said = fresh
+            ended = await _something_new(listener)
+
+
+async def _something_new(listener: Listener) -> bool:
+    """Wait for a change or for the clock's turn, gathering what comes together; True when streams are to end."""
+    change = await listener.next(CLOCK_EVERY_S)
+    if change is None:
+        return False
+    if change.kind != END:
+        await asyncio.sleep(GATHER_S)
+    return END in {change.kind, *(one.kind for one in listener.drain())}
+
+
+def _notices_page(
+    request: Request,
+    market: str,
+    visitor: Visitor,
+    console: Console,
+    *,
+    status: int = 200,
+    error: str = "",
+    typed: dict[str, str] | None = None,
+) -> Response:
+    context = {
+        **market_context(console, market),
+        **notices_context(console, market),
+        "page": "notices",
+        "error": error,
+        "typed": typed or {},
+        "sent": "sent" in request.query_params,
+    }
+    return _page(request, "notices.html", context, visitor, group="notices", status=status)
+
+
+def _page(
+    request: Request,
+    template: str,
+    context: dict[str, object],
+    visitor: Visitor,
+    *,
+    group: str = "bar",
+    status: int = 200,
+) -> Response:
+    console = console_of(request)
+    market = context.get("market")
+    live = f"/live?group={group}&lang={language_of(request)}"
+    if market is not None and group != "bar":
+        live += f"&market={quote(str(getattr(market, 'id', market)))}"
+    frame = {"alarms": alarms(console), "link": console.link.view(), "live": live, "listings": _named(console)}
+    return page(request, template, {**frame, **context}, visitor=visitor, status=status)
+
+
+def _named(console: Console) -> list[Named]:
+    return [listing.market for listing in console.directory.markets()]
+
+
+def _done(request: Request, way: str) -> Response:
+    return Response(status_code=204) if "hx-request" in request.headers else RedirectResponse(way, 303)
+
+
+def _nothing_live() -> dict[str, object]:
+    return {"alarms": (), "link": None, "live": "", "listings": []}

@@ -1,0 +1,165 @@
+"""Pushing signage: a market's notices become a signed manifest for each device with screens, kept and said again."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import structlog
+
+from broker.console.directory import Directory, MarketListing
+from broker.console.live import LiveState
+from broker.console.manifest import build_manifest
+from broker.console.state import signage_report
+from broker.stores.notices import Notices
+from broker.stores.registry import Named
+from broker.stores.signage import Issued, Signage
+from contract.access import DeviceIdentity
+from contract.catalog import STATE_BYTES_MAX, topic_for
+from contract.signage import Manifest, Name, SignedManifest
+from contract.signature import Signer
+from runtime.clock import Clock
+from runtime.errors import FatalError
+from transport.ports import NotConnectedError, PublishTimeoutError, Session
+
+log = structlog.get_logger(__name__)
+
+MANIFEST_CHARACTERS_MAX = 200_000
+
+
+class TooMuchSignageError(FatalError):
+    """The market's notices do not fit into one manifest."""
+
+
+class SignagePush:
+    """Issues manifests and publishes them retained. One push at a time, so that generations leave in order."""
+
+    def __init__(  # noqa: PLR0913 — a composition root's child: each argument is a part of its own
+        self,
+        directory: Directory,
+        notices: Notices,
+        signage: Signage,
+        signer: Signer,
+        session: Session,
+        live: LiveState,
+        *,
+        clock: Clock,
+        utc_offset_minutes: int,
+    ) -> None:
+        self._directory = directory
+        self._notices = notices
+        self._signage = signage
+        self._signer = signer
+        self._session = session
+        self._live = live
+        self._clock = clock
+        self._utc_offset_minutes = utc_offset_minutes
+        self._one_at_a_time = asyncio.Lock()
+        self._wanted: dict[DeviceIdentity, int] = {}
+        self._unsent: dict[DeviceIdentity, Issued] = {}
+
+    def wanted(self) -> Mapping[DeviceIdentity, int]:
+        """The newest generation of each device."""
+        return dict(self._wanted)
+
+    async def push(self, market: str) -> tuple[Issued, ...]:
+        """Issue and publish a new generation for every device of the market that has screens.
+
+        Raises:
+            TooMuchSignageError: nothing was issued.
+            broker.console.directory.UnknownMarketError: there is no such market.
+        """
+        async with self._one_at_a_time:
+            issued = await asyncio.to_thread(self._issue_market, market)
+            for one in issued:
+                await self._send(one)
+        return issued
+
+    def waiting(self, issued: Sequence[Issued]) -> tuple[str, ...]:
+        """Which of these devices' manifests wait for the link to the broker."""
+        return tuple(one.identity.device for one in issued if one.identity in self._unsent)
+
+    async def say_all(self) -> None:
+        """Issue what is missing, signed with another key or names places as they were, then publish all."""
+        async with self._one_at_a_time:
+            for one in await asyncio.to_thread(self._complete, rename=True):
+                await self._send(one)
+
+    async def complete(self) -> None:
+        """Issue and publish for devices that have no manifest yet, and what could not be sent before."""
+        async with self._one_at_a_time:
+            found = await asyncio.to_thread(self._complete)
+            fresh = [one for one in found if one.generation > self._wanted.get(one.identity, 0)]
+            for one in [*fresh, *(self._unsent.values() if self._session.connected else ())]:
+                await self._send(one)
+
+    def _complete(self, *, rename: bool = False) -> list[Issued]:
+        stored = {one.identity: one for one in self._signage.all()}
+        found = []
+        for listing in self._directory.markets():
+            for identity in listing.screen_devices():
+                one = stored.get(identity)
+                if one is None or one.signed.key_id != self._signer.key_id or (rename and _renamed(one, listing)):
+                    one = self._issue(listing, identity)
+                found.append(one)
+        return found
+
+    def _issue_market(self, market: str) -> tuple[Issued, ...]:
+        listing = self._directory.market(market)
+        return tuple(self._issue(listing, identity) for identity in listing.screen_devices())
+
+    def _issue(self, listing: MarketListing, identity: DeviceIdentity) -> Issued:
+        record = listing.record(identity.device)
+        report = None if record is None else signage_report(record, self._live)
+        seen = 0 if report is None else max(report.generation, report.wanted_generation)
+        return self._signage.issue(
+            identity,
+            lambda generation: self._sign(listing, identity, generation),
+            issued_unix_ms=self._clock.unix_ms(),
+            generation_min=seen + 1,
+        )
+
+    def _sign(self, listing: MarketListing, identity: DeviceIdentity, generation: int) -> SignedManifest:
+        manifest = build_manifest(
+            identity,
+            generation,
+            self._notices.current(identity.market),
+            shows_occupancy=bool(listing.of_kind("bays")),
+            now_unix_ms=self._clock.unix_ms(),
+            utc_offset_minutes=self._utc_offset_minutes,
+        ).model_copy(update=_names(listing))
+        too_much = TooMuchSignageError("the market's notices are too long together for one manifest: withdraw some")
+        if len(manifest.model_dump_json()) > MANIFEST_CHARACTERS_MAX:
+            raise too_much
+        signed = self._signer.sign_manifest(manifest)
+        if len(signed.to_bytes()) > STATE_BYTES_MAX:
+            raise too_much
+        return signed
+
+    async def _send(self, issued: Issued) -> None:
+        identity = issued.identity
+        self._wanted[identity] = issued.generation
+        try:
+            await self._session.publish(topic_for(identity.market, identity.device, SignedManifest), issued.signed)
+        except (NotConnectedError, PublishTimeoutError) as error:
+            self._unsent[identity] = issued
+            log.warning("signage.unsent", market=identity.market, device=identity.device, reason=str(error))
+        else:
+            self._unsent.pop(identity, None)
+            log.info("signage.sent", market=identity.market, device=identity.device, generation=issued.generation)
+
+
+def _names(listing: MarketListing) -> dict[str, object]:
+    """What people call the places, for the screens: fields of the manifest."""
+    return {
+        "market_name": _name(listing.market),
+        "zones": tuple(_name(one) for one in listing.zones),
+        "lots": tuple(_name(one) for one in listing.lots),
+    }
+
+
+def _name(named: Named) -> Name:
+    return Name(id=named.id, ko=named.name_ko, en=named.name_en)
+
+
+def _renamed(issued: Issued, listing: MarketListing) -> bool:
+    manifest = Manifest.model_validate_json(issued.signed.manifest_json)
+    return any(getattr(manifest, field) != value for field, value in _names(listing).items())

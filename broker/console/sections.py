@@ -1,0 +1,140 @@
+"""Sections: the pieces of pages that change while one looks, rendered alike for the page and for its stream."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from broker.console.composition import Console
+from broker.console.incidents import incident_view
+from broker.console.intake import notice_view
+from broker.console.render import Words, fragment
+from broker.console.views import BayView, CounterView, DeviceView, IncidentView, LotView, OccupancyView
+from broker.stores.registry import Named
+
+INCIDENTS_SHOWN = 12
+ALARMS_SHOWN = 5
+ALARM_INCIDENTS_READ = 20
+STILLS_SHOWN = 4
+
+Context = Mapping[str, object]
+
+BAR = ("alarm", "link", "clock")
+LIVE = ("summary", "lots", "people", "cameras", "screens", "sirens", "incidents")
+NOTICES = ("arrivals", "notice_list")
+GROUPS: Mapping[str, tuple[str, ...]] = {"bar": BAR, "live": BAR + LIVE, "notices": BAR + NOTICES}
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A fire for the banner. `incident` is missing while only a device speaks of it."""
+
+    market: Named
+    zone: Named | None
+    zone_id: str
+    since_unix_ms: int
+    incident: IncidentView | None
+
+
+def render_sections(console: Console, group: str, market: str | None, words: Words) -> dict[str, str]:
+    """The group's sections by name. `market` may be missing for the bar only.
+
+    Raises:
+        broker.console.directory.UnknownMarketError: there is no such market.
+    """
+    context: dict[str, object] = {"alarms": alarms(console), "link": console.link.view(), "market": None}
+    if market is not None:
+        context |= market_context(console, market)
+        if group == "notices":
+            context |= notices_context(console, market)
+    return {name: fragment(f"sections/{name}.html", words, context) for name in GROUPS[group]}
+
+
+def market_context(console: Console, market: str) -> dict[str, object]:
+    """What the live page's sections show."""
+    listing = console.directory.market(market)
+    seen, devices = console.occupancy(market), console.devices(market)
+    now = console.clock.unix_ms()
+    incidents = [incident_view(one, now) for one in console.incidents.open_and_recent(market, INCIDENTS_SHOWN)]
+    zones = {one.id: one for one in listing.zones}
+    return {
+        "market": listing.market,
+        "zones": zones,
+        "seen": seen,
+        "lots": _lots_with_bays(seen),
+        "devices": devices,
+        "cameras": [(device, one) for device in devices for one in device.cameras],
+        "screens": [(device, one) for device in devices for one in device.screens],
+        "sirens": [(device, one) for device in devices for one in device.sirens],
+        "incidents": incidents,
+        "stills": _with_stills(console, incidents),
+        "totals": _totals(seen.bays),
+        "people_in": _sum(seen.people, lambda one: one.in_today),
+        "people_out": _sum(seen.people, lambda one: one.out_today),
+        "people_in_total": _sum(seen.people, lambda one: one.in_count),
+        "people_out_total": _sum(seen.people, lambda one: one.out_count),
+    }
+
+
+def notices_context(console: Console, market: str) -> dict[str, object]:
+    """What the notices page's sections show."""
+    now = console.clock.unix_ms()
+    return {
+        "notices": [notice_view(one, now) for one in console.notices.newest(market)],
+        "arrivals": console.arrivals(market),
+        "has_screens": bool(console.directory.market(market).of_kind("screens")),
+    }
+
+
+def alarms(console: Console) -> tuple[Alarm, ...]:
+    """Every fire that burns, of every market: recorded incidents first, then what only devices say."""
+    now = console.clock.unix_ms()
+    found: list[Alarm] = []
+    listings = {one.market.id: one for one in console.directory.markets()}
+    for one in console.incidents.open_and_recent(None, ALARM_INCIDENTS_READ):
+        if one.severity == "fire" and one.state == "active" and one.market in listings:
+            listing = listings[one.market]
+            view = incident_view(one, now)
+            found.append(Alarm(listing.market, listing.zone_name(one.zone), one.zone, one.opened_unix_ms, view))
+    recorded = {(one.market.id, one.zone_id) for one in found}
+    for market, listing in listings.items():
+        for fire in console.live.fires(market, now):
+            event = fire.event
+            if (market, event.zone) not in recorded:
+                recorded.add((market, event.zone))
+                zone = listing.zone_name(event.zone)
+                found.append(Alarm(listing.market, zone, event.zone, event.decided_unix_ms, None))
+    return tuple(found[:ALARMS_SHOWN])
+
+
+def _lots_with_bays(seen: OccupancyView) -> list[tuple[LotView | None, list[BayView]]]:
+    """Each lot with its bays; bays without a lot last."""
+    lots: list[tuple[LotView | None, list[BayView]]] = [
+        (lot, [bay for bay in seen.bays if bay.lot == lot.lot]) for lot in seen.lots
+    ]
+    known = {lot.lot for lot in seen.lots}
+    others = [bay for bay in seen.bays if bay.lot not in known]
+    return [*((lot, bays) for lot, bays in lots if bays), *([(None, others)] if others else [])]
+
+
+def _totals(bays: Sequence[BayView]) -> Mapping[str, int]:
+    counts = {"total": len(bays), "free": 0, "occupied": 0, "unknown": 0, "closed": 0}
+    for bay in bays:
+        counts[bay.state] += 1
+    return MappingProxyType(counts)
+
+
+def _sum(counters: Sequence[CounterView], count: Callable[[CounterView], int | None]) -> int | None:
+    """The sum over counters that can be trusted now; None if one of them cannot, for a part is not the whole."""
+    values = [count(one) for one in counters if one.state == "live"]
+    known = [value for value in values if value is not None]
+    return sum(known) if counters and len(known) == len(counters) else None
+
+
+def _with_stills(console: Console, incidents: Sequence[IncidentView]) -> frozenset[int]:
+    fires = [one.id for one in incidents if one.severity == "fire"][:STILLS_SHOWN]
+    return frozenset(one for one in fires if console.incidents.still(one) is not None)
+
+
+def offline_devices(devices: Sequence[DeviceView]) -> tuple[str, ...]:
+    """Devices that are known to be off."""
+    return tuple(one.device for one in devices if one.presence == "offline")

@@ -1,0 +1,37 @@
+"""The console's settings file."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from broker.series.settings import SeriesStoreSettings
+from runtime.settings_file import SettingsModel
+from transport.settings import BrokerBlock
+
+
+class ConsoleSettings(SettingsModel):
+    """`jangteo console --config FILE`.
+
+    `public_url` is where browsers reach the console: an https one makes the cookies travel over TLS only.
+    `allowed_hosts`, when given, are the only Host headers that are answered. `trial_broker` says so on every page.
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8600
+    public_url: Annotated[str, Field(pattern=r"^https?://[^/\s]+$")] = "http://127.0.0.1:8600"
+    allowed_hosts: tuple[str, ...] = ()
+    broker: BrokerBlock = BrokerBlock()
+    database_url: str
+    series: SeriesStoreSettings
+    signing_key_file: Path
+    assets_dir: Path
+    assets_bytes_max: Annotated[int, Field(ge=10_000_000)] = 2_000_000_000
+    stale_after_s: Annotated[float, Field(ge=1, le=3600)] = 60.0
+    utc_offset_minutes: Annotated[int, Field(ge=-720, le=840)] = 540
+    trial_broker: bool = False
+
+    @property
+    def is_https(self) -> bool:
+        """Whether browsers come over TLS."""
+        return self.public_url.startswith("https://")

@@ -1,0 +1,1 @@
+"""Ingest: subscribe, validate, dead letter, write, acknowledge."""

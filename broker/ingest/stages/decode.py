@@ -1,0 +1,148 @@
+"""First stage: topic, device, size, model, subject, clock. What fails goes to the dead letter with its reason."""
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+from pydantic_core import to_json
+
+from broker.ingest.known import KnownSeries
+from broker.ingest.refusal import RefusalKind, RefusedError
+from broker.ingest.samples import Observation, of_batch, of_fire, of_trouble
+from broker.ingest.work import Work
+from broker.series.ports import Sample
+from contract.access import DeviceIdentity
+from contract.catalog import Channel, Role, UnknownChannelError, channel_of
+from contract.events import FireEvent, TroubleEvent
+from contract.payload import BadPayloadError, Epoch, Payload, Seq
+from contract.telemetry import AnyBatch
+from contract.topics import BadTopicError, Topic
+
+CLOCK_AHEAD_MS_MAX = 86_400_000
+TELEMETRY = "telemetry"
+
+_NUMBERS_IN_FRONT = re.compile(rb'\s*\{\s*"epoch"\s*:\s*"([0-9a-f]{16})"\s*,\s*"seq"\s*:\s*([1-9][0-9]{0,14})\s*,')
+
+
+class _Numbered(Payload):
+    epoch: Epoch
+    seq: Seq
+
+
+class Decode:
+    """Turns messages into samples. Never raises for what is in a message, whatever its bytes.
+
+    A message that a known device sent and that can never become readings is receipted all the same if its epoch and
+    seq can be read: it is in the dead letter, and without a receipt the device would send it for ever. A message from
+    an unknown device is not: once the device is enrolled, its next attempt is stored.
+    """
+
+    def __init__(self, known: KnownSeries) -> None:
+        self._known = known
+
+    def __call__(self, work: Work) -> None:
+        """Fill samples, letters, receipts and numbers.
+
+        Raises:
+            broker.stores.database.StoreUnavailableError: the registry could never be read yet.
+        """
+        self._known.begin()
+        for index, message in enumerate(work.messages):
+            try:
+                identity, row = self._admit(message.topic)
+                self._take(work, index, identity, row)
+            except RefusedError as refused:
+                work.refuse(index, refused.kind, refused.reason)
+
+    def _admit(self, text: str) -> tuple[DeviceIdentity, Channel]:
+        identity, row = _address(text)
+        if not self._known.has_device(identity):
+            reason = f"device {identity.device!r} of market {identity.market!r} is not enrolled"
+            raise RefusedError(RefusalKind.UNKNOWN_DEVICE, reason)
+        return identity, row
+
+    def _take(self, work: Work, index: int, identity: DeviceIdentity, row: Channel) -> None:
+        body = work.messages[index].body
+        try:
+            payload = _parse(row, body)
+        except RefusedError:
+            numbered = _numbers_in(body)
+            if numbered is not None:
+                _note(work, identity, row, *numbered)
+            raise
+        _note(work, identity, row, payload.epoch, payload.seq)
+        live = not getattr(payload, "replayed", False)
+        for observation in _observations(row, payload):
+            self._keep(work, index, identity, observation, live=live)
+
+    def _keep(self, work: Work, index: int, identity: DeviceIdentity, observation: Observation, *, live: bool) -> None:
+        kind, subject, time_unix_ms, fields = observation
+        ahead_ms = time_unix_ms - work.received_unix_ms
+        series = self._known.series(identity, kind, subject)
+        if series is None:
+            reason = f"device {identity.device!r} of market {identity.market!r} has no {kind} subject {subject!r}"
+            work.refuse(index, RefusalKind.UNKNOWN_SUBJECT, reason, _excerpt(observation))
+        elif ahead_ms > CLOCK_AHEAD_MS_MAX:
+            reason = f"time_unix_ms {time_unix_ms} is {ahead_ms / 3_600_000:.1f} h ahead of the central clock"
+            work.refuse(index, RefusalKind.CLOCK, reason, _excerpt(observation))
+        else:
+            work.samples.append(Sample(series, time_unix_ms, fields))
+            work.origins.append(index)
+            if live and time_unix_ms > (work.newest_live_unix_ms or 0):
+                work.newest_live_unix_ms = time_unix_ms
+
+
+@lru_cache(maxsize=65_536)
+def _address(text: str) -> tuple[DeviceIdentity, Channel]:
+    try:
+        topic = Topic.parse(text)
+        row = channel_of(topic)
+    except (BadTopicError, UnknownChannelError) as error:
+        raise RefusedError(RefusalKind.BAD_TOPIC, str(error)) from error
+    if Role.INGEST not in row.readers:
+        raise RefusedError(RefusalKind.BAD_TOPIC, f"channel {row.path} is not for ingest")
+    return DeviceIdentity(topic.market, topic.device), row
+
+
+def _parse(row: Channel, body: bytes) -> AnyBatch | FireEvent | TroubleEvent:
+    if len(body) > row.bytes_max:
+        raise RefusedError(RefusalKind.OVERSIZED, f"larger than the {row.bytes_max} bytes of {row.path}")
+    try:
+        payload = row.model.from_bytes(body)
+    except BadPayloadError as error:
+        raise RefusedError(RefusalKind.MALFORMED, str(error)) from error
+    if not isinstance(payload, AnyBatch | FireEvent | TroubleEvent):
+        raise RefusedError(RefusalKind.BAD_TOPIC, f"ingest has no place for {row.path}")
+    return payload
+
+
+def _observations(row: Channel, payload: AnyBatch | FireEvent | TroubleEvent) -> Iterator[Observation]:
+    if isinstance(payload, FireEvent):
+        yield of_fire(payload)
+    elif isinstance(payload, TroubleEvent):
+        yield of_trouble(payload)
+    else:
+        yield from of_batch(row.name, payload)
+
+
+def _note(work: Work, identity: DeviceIdentity, row: Channel, epoch: str, seq: int) -> None:
+    work.numbers.append(((identity, epoch), seq))
+    if row.channel == TELEMETRY:  # events are receipted by alerts, which decides when they are safe
+        work.receipts[identity, epoch].append(seq)
+
+
+def _numbers_in(body: bytes) -> tuple[str, int] | None:
+    """Epoch and seq of a body that is not valid, perhaps cut, if they can be read."""
+    match = _NUMBERS_IN_FRONT.match(body)
+    if match is not None:
+        return match[1].decode(), int(match[2])
+    try:
+        numbered = _Numbered.from_bytes(body)
+    except BadPayloadError:
+        return None
+    return numbered.epoch, numbered.seq
+
+
+def _excerpt(observation: Observation) -> bytes:
+    """The refused reading alone; the others of its message are stored."""
+    return to_json(observation._asdict())

@@ -1,0 +1,1 @@
+"""The broker program that one-machine installations start for themselves."""

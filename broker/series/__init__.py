@@ -1,0 +1,1 @@
+"""The series store: readings over time, one port, one file per store."""

@@ -1,0 +1,1 @@
+"""Central state: registry, incidents, messages, signage, users, audit, dead letters, part status."""

@@ -1,0 +1,158 @@
+"""What the incident store speaks of: sightings in, incidents, their history and pictures out."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from broker.stores.messages import NewMessage
+from contract.events import Phase
+from runtime.errors import FatalError
+
+LATE = "late"
+CODE_LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"  # without I, L, O, 0 and 1, which a person misreads
+CODE_LENGTH = 4
+
+
+class UnknownIncidentError(FatalError, LookupError):
+    """No incident has this number."""
+
+
+class UnstorableError(FatalError):
+    """The database cannot hold one of the values, now or ever; nothing of the batch was written."""
+
+
+class Effect(StrEnum):
+    """What an event did to the incidents."""
+
+    DUPLICATE = "duplicate"  # a resend: nothing changed
+    OPENED = "opened"
+    REOPENED = "reopened"
+    REPEATED = "repeated"
+    CLEARED = "cleared"
+    NOTED = "noted"  # kept in the history, belongs to no incident (yet)
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What one event says about one condition.
+
+    `subject` names who sees it (the camera) within the device: its newer event ends its older one. `part` is what
+    kind of part it is (camera, bay, …), `reason` why. `late` marks an event that took so long to arrive that it is
+    history.
+    """
+
+    market: str
+    device: str
+    epoch: str
+    seq: int
+    event_id: str
+    name: str
+    phase: Phase
+    time_unix_ms: int
+    zone: str
+    kind: str
+    severity: str
+    subject: str
+    part: str = ""
+    reason: str = ""
+    detail: str = ""
+    body: str = ""
+    score: float | None = None
+    first_seen_unix_ms: int | None = None
+    decided_unix_ms: int | None = None
+    media_position_s: float | None = None
+    late: bool = False
+
+    @property
+    def open_key(self) -> str:
+        """What makes repeats one incident."""
+        return f"{self.market}/{self.zone}/{self.kind}"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A still as it came: belongs to the fire with the same event id."""
+
+    market: str
+    device: str
+    epoch: str
+    seq: int
+    event_id: str
+    camera: str
+    time_unix_ms: int
+    jpeg: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """An incident as it stands. `state` is active or cleared, `severity` fire or trouble.
+
+    `opened_unix_ms`, `cleared_unix_ms`, `first_seen_unix_ms` and `decided_unix_ms` are the device's times,
+    `updated_unix_ms` and `acknowledged_unix_ms` this side's. `detail` is "late" for a fire that arrived late.
+    """
+
+    incident_id: int
+    code: str
+    market: str
+    zone: str
+    kind: str
+    state: str
+    severity: str
+    opened_unix_ms: int
+    updated_unix_ms: int
+    cleared_unix_ms: int | None
+    acknowledged_unix_ms: int | None
+    acknowledged_by: str | None
+    first_seen_unix_ms: int | None
+    decided_unix_ms: int | None
+    media_position_s: float | None
+    score_max: float | None
+    detail: str
+    event_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentEvent:
+    """One line of an incident's history. `name` is fire, still, trouble or presence; `body` the event's JSON."""
+
+    market: str
+    device: str
+    epoch: str
+    seq: int
+    subject: str | None
+    event_id: str
+    name: str
+    phase: str | None
+    time_unix_ms: int
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Still:
+    """A fire's picture."""
+
+    event_id: str
+    market: str
+    camera: str
+    time_unix_ms: int
+    jpeg: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a sighting did. `incident` is how the incident stands after it; `None` for a duplicate or a mere note."""
+
+    effect: Effect
+    sighting: Sighting | Picture
+    incident: Incident | None = None
+    messages_due: int = 0
+
+
+Compose = Callable[[Change], Sequence[NewMessage]]
+"""Which messages a change sends; called inside the transaction, must be quick and pure."""
+
+
+def new_code() -> str:
+    """A short random code for texts: 4 of 31 letters."""
+    return "".join(secrets.choice(CODE_LETTERS) for _ in range(CODE_LENGTH))

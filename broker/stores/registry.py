@@ -1,0 +1,218 @@
+"""The registry: markets, zones, lots, devices and what each device observes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine, Table, delete, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from broker.stores.database import transaction
+from broker.stores.schema import devices, lots, markets, recipients, subjects, zones
+from contract.access import DeviceIdentity
+from contract.presence import Presence, SettingsReport, SignageReport
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A market, zone or lot with its names for people."""
+
+    id: str
+    name_ko: str
+    name_en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Something observed: `kind` is the telemetry name (bays, gates, people, cameras, screens, sirens)."""
+
+    kind: str
+    subject: str
+    device: str
+    zone: str | None = None
+    lot: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Who gets a market's messages."""
+
+    name: str
+    phone: str
+    role: str = "manager"
+
+
+@dataclass(frozen=True, slots=True)
+class MarketEntry:
+    """A market as a site file describes it; `Registry.enrol` makes the registry equal to it."""
+
+    market: Named
+    zones: tuple[Named, ...] = ()
+    lots: tuple[Named, ...] = ()
+    devices: tuple[str, ...] = ()
+    subjects: tuple[Subject, ...] = ()
+    recipients: tuple[Recipient, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRecord:
+    """A device and what it last said of itself."""
+
+    market: str
+    device: str
+    state: str
+    state_unix_ms: int | None
+    epoch: str | None
+    agent_version: str | None
+    player_urls: Mapping[str, str]
+    signage: Mapping[str, object]
+
+
+class Registry:
+    """Reads and writes the registry's tables."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def enrol(self, entry: MarketEntry) -> None:
+        """Make the registry say of this market what `entry` says; what it no longer names goes."""
+        market = entry.market.id
+        with transaction(self._engine) as connection:
+            upsert(connection, markets, [_named("market", entry.market)])
+            _replace(connection, zones, market, [{"market": market, **_named("zone", one)} for one in entry.zones])
+            _replace(connection, lots, market, [{"market": market, **_named("lot", one)} for one in entry.lots])
+            _replace(connection, subjects, market, [_subject_row(market, one) for one in entry.subjects])
+            _replace(connection, recipients, market, [_recipient_row(market, one) for one in entry.recipients])
+            gone = delete(devices).where(devices.c.market == market, devices.c.device.not_in(entry.devices))
+            connection.execute(gone)
+            present = {
+                row.device for row in connection.execute(select(devices.c.device).where(devices.c.market == market))
+            }
+            fresh = [
+                {"market": market, "device": name, "state": "unknown"} for name in entry.devices if name not in present
+            ]
+            if fresh:
+                connection.execute(devices.insert(), fresh)
+
+    def markets(self) -> tuple[Named, ...]:
+        """All markets."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(markets).order_by(markets.c.market))
+            return tuple(Named(row.market, row.name_ko, row.name_en) for row in rows)
+
+    def zones(self, market: str) -> tuple[Named, ...]:
+        """A market's zones."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(zones).where(zones.c.market == market).order_by(zones.c.zone))
+            return tuple(Named(row.zone, row.name_ko, row.name_en) for row in rows)
+
+    def lots(self, market: str) -> tuple[Named, ...]:
+        """A market's parking lots."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(lots).where(lots.c.market == market).order_by(lots.c.lot))
+            return tuple(Named(row.lot, row.name_ko, row.name_en) for row in rows)
+
+    def subjects(self, market: str) -> tuple[Subject, ...]:
+        """Everything that a market's devices observe, silent or not."""
+        with self._engine.connect() as connection:
+            order = (subjects.c.kind, subjects.c.subject)
+            rows = connection.execute(select(subjects).where(subjects.c.market == market).order_by(*order))
+            return tuple(Subject(row.kind, row.subject, row.device, row.zone, row.lot) for row in rows)
+
+    def recipients(self, market: str) -> tuple[Recipient, ...]:
+        """Who gets a market's messages, in the order of enrolment."""
+        with self._engine.connect() as connection:
+            order = recipients.c.recipient_id
+            rows = connection.execute(select(recipients).where(recipients.c.market == market).order_by(order))
+            return tuple(Recipient(row.name, row.phone, row.role) for row in rows)
+
+    def devices(self, market: str | None = None) -> tuple[DeviceRecord, ...]:
+        """All devices, or one market's."""
+        query = select(devices).order_by(devices.c.market, devices.c.device)
+        if market is not None:
+            query = query.where(devices.c.market == market)
+        with self._engine.connect() as connection:
+            return tuple(
+                DeviceRecord(
+                    row.market,
+                    row.device,
+                    row.state,
+                    row.state_unix_ms,
+                    row.epoch,
+                    row.agent_version,
+                    row.player_urls or {},
+                    row.signage or {},
+                )
+                for row in connection.execute(query)
+            )
+
+    def identities(self) -> frozenset[DeviceIdentity]:
+        """Every device that may speak, for access rules and for ingest."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(devices.c.market, devices.c.device))
+            return frozenset(DeviceIdentity(row.market, row.device) for row in rows)
+
+    def known_subjects(self) -> frozenset[tuple[str, str, str, str]]:
+        """(market, device, kind, subject) of everything that may become a series."""
+        columns = (subjects.c.market, subjects.c.device, subjects.c.kind, subjects.c.subject)
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(*columns))
+            return frozenset((row.market, row.device, row.kind, row.subject) for row in rows)
+
+    def note_presence(self, identity: DeviceIdentity, presence: Presence) -> None:
+        """Keep what a device said of its being there."""
+        values = {
+            "state": presence.state,
+            "state_unix_ms": presence.time_unix_ms,
+            "epoch": presence.epoch,
+            "agent_version": presence.agent_version,
+        }
+        self._note(identity, values)
+
+    def note_settings(self, identity: DeviceIdentity, report: SettingsReport) -> None:
+        """Keep which settings a device runs."""
+        self._note(identity, {"settings_sha256": report.settings_sha256, "player_urls": report.player_urls})
+
+    def note_signage(self, identity: DeviceIdentity, report: SignageReport) -> None:
+        """Keep which signage generation a device shows."""
+        self._note(identity, {"signage": report.model_dump(mode="json")})
+
+    def _note(self, identity: DeviceIdentity, values: Mapping[str, object]) -> None:
+        here = (devices.c.market == identity.market, devices.c.device == identity.device)
+        with transaction(self._engine) as connection:
+            connection.execute(update(devices).where(*here).values(**values))
+
+
+def _named(key: str, named: Named) -> dict[str, str]:
+    return {key: named.id, "name_ko": named.name_ko, "name_en": named.name_en}
+
+
+def _subject_row(market: str, one: Subject) -> dict[str, str | None]:
+    return {
+        "market": market,
+        "kind": one.kind,
+        "subject": one.subject,
+        "device": one.device,
+        "zone": one.zone,
+        "lot": one.lot,
+    }
+
+
+def _recipient_row(market: str, one: Recipient) -> dict[str, str]:
+    return {"market": market, "name": one.name, "phone": one.phone, "role": one.role}
+
+
+def _replace(connection: Connection, table: Table, market: str, rows: Sequence[Mapping[str, str | None]]) -> None:
+    connection.execute(delete(table).where(table.c.market == market))
+    if rows:
+        connection.execute(table.insert(), [dict(row) for row in rows])
+
+
+def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+    """Insert rows, or overwrite those whose primary key is there already; SQLite and PostgreSQL alike."""
+    insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
+    keys = [column.name for column in table.primary_key]
+    for row in rows:
+        statement = insert(table).values(**row)
+        changes = {name: value for name, value in row.items() if name not in keys}
+        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changes))

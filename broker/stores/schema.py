@@ -1,0 +1,266 @@
+"""The tables of the central state, once, for SQLite and PostgreSQL. Times are milliseconds since 1970 in UTC."""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+ID = String(63)
+SERIAL = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself only for INTEGER PRIMARY KEY
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# --- registry: what exists, so that what is silent can be named and what is forged refused
+
+markets = Table(
+    "markets",
+    metadata,
+    Column("market", ID, primary_key=True),
+    Column("name_ko", String(80), nullable=False),
+    Column("name_en", String(80), nullable=False),
+)
+
+zones = Table(
+    "zones",
+    metadata,
+    Column("market", ID, ForeignKey("markets.market"), primary_key=True),
+    Column("zone", ID, primary_key=True),
+    Column("name_ko", String(80), nullable=False),
+    Column("name_en", String(80), nullable=False),
+)
+
+lots = Table(
+    "lots",
+    metadata,
+    Column("market", ID, ForeignKey("markets.market"), primary_key=True),
+    Column("lot", ID, primary_key=True),
+    Column("name_ko", String(80), nullable=False),
+    Column("name_en", String(80), nullable=False),
+)
+
+devices = Table(
+    "devices",
+    metadata,
+    Column("market", ID, ForeignKey("markets.market"), primary_key=True),
+    Column("device", ID, primary_key=True),
+    Column("state", String(16), nullable=False, default="unknown"),  # online | offline | unknown, from presence
+    Column("state_unix_ms", BigInteger, nullable=True),
+    Column("epoch", String(16), nullable=True),
+    Column("agent_version", String(40), nullable=True),
+    Column("settings_sha256", String(64), nullable=True),
+    Column("player_urls", JSON, nullable=True),
+    Column("signage", JSON, nullable=True),  # the last SignageReport
+)
+
+subjects = Table(
+    "subjects",
+    metadata,
+    Column("market", ID, primary_key=True),
+    Column("kind", ID, primary_key=True),  # bays, gates, people, cameras, screens, sirens, agents: the telemetry name
+    Column("subject", ID, primary_key=True),
+    Column("device", ID, nullable=False),
+    Column("zone", ID, nullable=True),
+    Column("lot", ID, nullable=True),
+)
+
+recipients = Table(
+    "recipients",
+    metadata,
+    Column("recipient_id", SERIAL, primary_key=True, autoincrement=True),
+    Column("market", ID, ForeignKey("markets.market"), nullable=False, index=True),
+    Column("name", String(80), nullable=False),
+    Column("phone", String(20), nullable=False),
+    Column("role", String(16), nullable=False, default="manager"),  # manager | deputy | merchant
+    UniqueConstraint("market", "phone", name="uq_recipients_market_phone"),
+)
+
+# --- incidents and the messages they send
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("incident_id", SERIAL, primary_key=True, autoincrement=True),
+    Column("code", String(12), nullable=False, unique=True),  # short, for SMS texts and links
+    Column("market", ID, nullable=False, index=True),
+    Column("zone", ID, nullable=False),
+    Column("kind", ID, nullable=False),  # fire | trouble kinds
+    # "<market>/<zone>/<kind>" while open: the unique key that makes repeats one incident; NULL once closed
+    Column("open_key", String(200), nullable=True, unique=True),
+    Column("state", String(16), nullable=False),  # active | cleared
+    Column("severity", String(16), nullable=False),  # fire | trouble
+    Column("opened_unix_ms", BigInteger, nullable=False),
+    Column("updated_unix_ms", BigInteger, nullable=False, index=True),
+    Column("cleared_unix_ms", BigInteger, nullable=True),
+    Column("acknowledged_unix_ms", BigInteger, nullable=True),
+    Column("acknowledged_by", String(80), nullable=True),
+    Column("first_seen_unix_ms", BigInteger, nullable=True),
+    Column("decided_unix_ms", BigInteger, nullable=True),
+    Column("media_position_s", Float, nullable=True),
+    Column("score_max", Float, nullable=True),
+    Column("detail", Text, nullable=False, default=""),
+    Column("event_count", Integer, nullable=False, default=1),
+)
+
+incident_events = Table(
+    "incident_events",
+    metadata,
+    Column("market", ID, primary_key=True),
+    Column("device", ID, primary_key=True),
+    Column("epoch", String(16), primary_key=True),
+    Column("seq", BigInteger, primary_key=True),  # a resend meets its own row: nothing is counted twice
+    Column("incident_id", SERIAL, ForeignKey("incidents.incident_id"), nullable=True, index=True),
+    Column("event_id", String(32), nullable=False, index=True),
+    Column("name", ID, nullable=False),  # fire | still | trouble | presence
+    Column("subject", ID, nullable=True),  # the camera or other part that saw it
+    Column("phase", String(16), nullable=True),
+    Column("time_unix_ms", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+stills = Table(
+    "stills",
+    metadata,
+    Column("event_id", String(32), primary_key=True),
+    Column("market", ID, nullable=False),
+    Column("camera", ID, nullable=False),
+    Column("time_unix_ms", BigInteger, nullable=False),
+    Column("jpeg", LargeBinary, nullable=False),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("message_id", SERIAL, primary_key=True, autoincrement=True),
+    Column("message_key", String(200), nullable=False, unique=True),  # incident:recipient:channel:step
+    Column("incident_id", SERIAL, ForeignKey("incidents.incident_id"), nullable=True, index=True),
+    Column("market", ID, nullable=False, index=True),
+    Column("recipient_name", String(80), nullable=False),
+    Column("recipient", String(40), nullable=False),  # the phone number
+    Column("text", Text, nullable=False),
+    Column("state", String(16), nullable=False),  # due leased accepted delivered failed unknown cancelled
+    Column("provider", String(40), nullable=True),
+    Column("provider_reference", String(120), nullable=True),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("created_unix_ms", BigInteger, nullable=False),
+    Column("due_unix_ms", BigInteger, nullable=False),
+    Column("lease_until_unix_ms", BigInteger, nullable=True),
+    Column("accepted_unix_ms", BigInteger, nullable=True),
+    Column("delivered_unix_ms", BigInteger, nullable=True),
+    Column("error", Text, nullable=True),
+    Index("ix_messages_state_due", "state", "due_unix_ms"),
+)
+
+# --- signage
+
+assets = Table(
+    "assets",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("media_type", String(40), nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("created_unix_ms", BigInteger, nullable=False),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("notice_id", SERIAL, primary_key=True, autoincrement=True),
+    Column("market", ID, ForeignKey("markets.market"), nullable=False, index=True),
+    Column("title", String(80), nullable=False),
+    Column("text", String(500), nullable=False),
+    Column("picture_sha256", String(64), ForeignKey("assets.sha256"), nullable=True),
+    Column("from_unix_ms", BigInteger, nullable=False),
+    Column("until_unix_ms", BigInteger, nullable=True),
+    Column("created_unix_ms", BigInteger, nullable=False),
+    Column("created_by", String(80), nullable=False),
+    Column("withdrawn_unix_ms", BigInteger, nullable=True),
+)
+
+generations = Table(
+    "generations",
+    metadata,
+    Column("market", ID, primary_key=True),
+    Column("device", ID, primary_key=True),
+    Column("generation", BigInteger, nullable=False),
+    Column("issued_unix_ms", BigInteger, nullable=False),
+    Column("signed_manifest", Text, nullable=False),
+)
+
+# --- people
+
+users = Table(
+    "users",
+    metadata,
+    Column("user_id", SERIAL, primary_key=True, autoincrement=True),
+    Column("name", String(80), nullable=False, unique=True),
+    Column("password_hash", String(200), nullable=False),
+    Column("role", String(16), nullable=False),  # manager | viewer
+    Column("created_unix_ms", BigInteger, nullable=False),
+)
+
+credentials = Table(
+    "credentials",
+    metadata,
+    Column("secret_sha256", String(64), primary_key=True),  # the secret itself is never stored
+    Column("kind", String(16), nullable=False),  # api-token | sign-in-link | session
+    Column("user_id", SERIAL, ForeignKey("users.user_id"), nullable=False, index=True),
+    Column("created_unix_ms", BigInteger, nullable=False),
+    Column("expires_unix_ms", BigInteger, nullable=True),
+    Column("used_unix_ms", BigInteger, nullable=True),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("audit_id", SERIAL, primary_key=True, autoincrement=True),
+    Column("time_unix_ms", BigInteger, nullable=False),
+    Column("who", String(80), nullable=False),
+    Column("action", String(40), nullable=False),
+    Column("subject", String(200), nullable=False),
+    Column("detail", Text, nullable=False, default=""),
+)
+
+# --- operations
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("dead_letter_id", SERIAL, primary_key=True, autoincrement=True),
+    Column("received_unix_ms", BigInteger, nullable=False, index=True),
+    Column("part", String(40), nullable=False),  # ingest | alerts
+    Column("reason_kind", String(40), nullable=False),  # malformed, oversized, unknown-device, rejected, …
+    Column("reason", Text, nullable=False),
+    Column("topic", String(400), nullable=False),
+    Column("body", LargeBinary, nullable=False),  # cut to DEAD_LETTER_BODY_BYTES_MAX
+    Column("body_bytes", BigInteger, nullable=False),
+)
+
+parts = Table(
+    "parts",
+    metadata,
+    Column("part", String(80), primary_key=True),  # ingest, alerts, console, …
+    Column("state", String(16), nullable=False),  # ok | degraded
+    Column("detail", Text, nullable=False, default=""),
+    Column("started_unix_ms", BigInteger, nullable=False),
+    Column("updated_unix_ms", BigInteger, nullable=False),
+    Column("stale_after_s", Float, nullable=False),
+    Column("counters", JSON, nullable=False),
+)

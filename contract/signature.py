@@ -1,0 +1,103 @@
+"""Ed25519 (RFC 8032) signatures on manifests and commands. Keys are handled as raw 32 bytes in hex."""
+
+import base64
+import hashlib
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from pydantic import ValidationError
+
+from contract.delivery import SirenCommand
+from contract.signage import Manifest, SignedManifest
+
+KEY_ID_HEX_DIGITS = 16
+
+
+class BadSignatureError(ValueError):
+    """Content or a command that must not be acted on; the sentence says why."""
+
+
+class Signer:
+    """Signs with the console's private key.
+
+    Raises:
+        ValueError: `private_key_hex` is not 32 bytes in hex.
+    """
+
+    def __init__(self, private_key_hex: str) -> None:
+        self._key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(private_key_hex))
+        self.public_key_hex = self._key.public_key().public_bytes_raw().hex()
+        self.key_id = key_id(self.public_key_hex)
+
+    @staticmethod
+    def new_private_key_hex() -> str:
+        """A fresh random key."""
+        return Ed25519PrivateKey.generate().private_bytes_raw().hex()
+
+    def sign_manifest(self, manifest: Manifest) -> SignedManifest:
+        """Wrap and sign a manifest."""
+        text = manifest.model_dump_json()
+        return SignedManifest(
+            manifest_json=text,
+            key_id=self.key_id,
+            signature_base64=self._sign(text.encode()),
+            generation=manifest.generation,
+        )
+
+    def sign_siren_command(self, command: SirenCommand) -> SirenCommand:
+        """The same command with its signature filled in."""
+        return command.model_copy(update={"signature_base64": self._sign(command.signed_bytes())})
+
+    def _sign(self, data: bytes) -> str:
+        return base64.b64encode(self._key.sign(data)).decode()
+
+
+class Verifier:
+    """Checks against the one public key that a device trusts.
+
+    Raises:
+        ValueError: `public_key_hex` is not 32 bytes in hex.
+    """
+
+    def __init__(self, public_key_hex: str) -> None:
+        self._key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key_hex))
+
+    def manifest(self, signed: SignedManifest, market: str, device: str, generation_min: int) -> Manifest:
+        """The manifest inside, if it may be shown on this device.
+
+        Raises:
+            BadSignatureError: altered, not ours, for another device, or older than `generation_min`.
+        """
+        self._check(signed.signature_base64, signed.manifest_json.encode(), "manifest")
+        try:
+            manifest = Manifest.model_validate_json(signed.manifest_json)
+        except ValidationError as error:
+            raise BadSignatureError(
+                f"manifest is signed but not valid: {error.errors(include_url=False)[0]['msg']}"
+            ) from error
+        if (manifest.market, manifest.device) != (market, device):
+            raise BadSignatureError(f"manifest is for {manifest.market}/{manifest.device}, this is {market}/{device}")
+        if manifest.generation < generation_min:
+            raise BadSignatureError(f"manifest generation {manifest.generation} is older than {generation_min}")
+        return manifest
+
+    def siren_command(self, command: SirenCommand, market: str, device: str) -> None:
+        """Return if the command is ours and for this device.
+
+        Raises:
+            BadSignatureError: it is not.
+        """
+        self._check(command.signature_base64, command.signed_bytes(), "command")
+        if (command.market, command.device) != (market, device):
+            raise BadSignatureError(f"command is for {command.market}/{command.device}, this is {market}/{device}")
+
+    def _check(self, signature_base64: str, data: bytes, what: str) -> None:
+        try:
+            self._key.verify(base64.b64decode(signature_base64, validate=True), data)
+        except (InvalidSignature, ValueError) as error:  # ValueError: not base64 (binascii.Error), or not even ASCII
+            raise BadSignatureError(f"the {what}'s signature does not fit the key that this device trusts") from error
+
+
+def key_id(public_key_hex: str) -> str:
+    """A short name for a public key: the first 16 hex digits of its SHA-256."""
+    return hashlib.sha256(bytes.fromhex(public_key_hex)).hexdigest()[:KEY_ID_HEX_DIGITS]

@@ -1,0 +1,202 @@
+"""The agent: where everything on a device is put together, started, supervised and ended."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from contract.events import FireEvent
+from contract.signature import Verifier
+from contract.topics import Topic, TopicFilter
+from edge.delivery import Delivery
+from edge.gpio import Gpio
+from edge.happenings import Happenings
+from edge.life_signs import LifeSigns
+from edge.plugins import SensorContext, SensorSettings, discover
+from edge.ports import Component, FireDecision, Sensor
+from edge.recording import Recorder
+from edge.safety.alarm import MarketAlarm
+from edge.safety.commands import SirenCommands
+from edge.safety.link import PEERS, FireLink
+from edge.safety.siren import Siren
+from edge.settings import DeviceSettings
+from edge.supervision import Supervisor
+from runtime.clock import Clock, SystemClock
+from runtime.settings_file import load_settings
+from transport.ports import Outbox, Session
+from transport.sqlite_outbox import SqliteOutbox
+
+if TYPE_CHECKING:
+    from gpiozero import Factory
+
+log = structlog.get_logger(__name__)
+
+GOODBYE_S = 0.5
+PARTS_END_S = 1.5
+
+
+class Agent:
+    """A device. `run` works until cancelled and ends within three seconds: pins released, presence offline.
+
+    `pin_factory` is a simulator's; without it the machine's own pins are used. `session` and `outbox` are put in by
+    tests; without them the broker of the settings and a file in `data_dir` are used.
+
+    Raises:
+        SettingsError: a key file cannot be used.
+        FatalError: the outbox file cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: DeviceSettings,
+        *,
+        pin_factory: "Factory | None" = None,
+        clock: Clock | None = None,
+        session: Session | None = None,
+        outbox: Outbox | None = None,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock or SystemClock()
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        self._gpio = Gpio(pin_factory, work_dir=settings.data_dir / "gpio")
+        self.alarm = MarketAlarm(settings.device, self._clock)
+        self._outbox = outbox or SqliteOutbox(
+            settings.data_dir / "outbox.db", bytes_max=settings.outbox.bytes_max, clock=self._clock
+        )
+        self._recorder = Recorder(self._outbox, settings.identity, self._wake_delivery)
+        self._happenings = Happenings(settings, self.alarm, self._recorder, self._clock)
+        self._life = LifeSigns(settings, self._outbox, self._recorder, self._clock)
+        self._session = session or _mqtt_session(settings, self._life)
+        self._delivery = Delivery(self._outbox, self._session, settings.identity, self._clock)
+        report = self._happenings.report
+        self._sirens = [Siren(one, self._gpio, self.alarm, report, self._clock) for one in settings.sirens]
+        self._sensors = list(self._build_sensors())
+        self._transport: tuple[Component, ...] = (_Part("bus", self._session.run), self._delivery)
+        self._parts: tuple[Component, ...] = (*self._sirens, *self._build_parts(), self._life, self._happenings)
+        self._listen()
+
+    @property
+    def sirens(self) -> Sequence[Siren]:
+        """This device's sirens."""
+        return tuple(self._sirens)
+
+    def on_decision(self, decision: FireDecision) -> None:
+        """Take a camera's decision (`edge.ports.FireSink`)."""
+        self._happenings.on_decision(decision)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        log.info("agent.starts", market=self._settings.market, device=self._settings.device)
+        supervisor = Supervisor(self._happenings.on_fault, self._clock)
+        self._recorder.start()
+        self._happenings.watch([PEERS, *(component.name for component in (*self._transport, *self._parts))])
+        transport = [asyncio.create_task(supervisor.keep(one)) for one in self._transport]
+        parts = [asyncio.create_task(supervisor.keep(one)) for one in self._parts]
+        for sensor in self._sensors:
+            sensor.start(self._happenings.report)
+        try:
+            # Not gather: cancelled, it would end the session before the goodbye.
+            ended, _ = await asyncio.wait([*transport, *parts], return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                task.result()
+        finally:
+            await self._end(transport, parts)
+
+    async def _end(self, transport: Sequence[asyncio.Task[None]], parts: Sequence[asyncio.Task[None]]) -> None:
+        stopping = [asyncio.to_thread(sensor.stop) for sensor in self._sensors]
+        await asyncio.gather(_cancel(parts), *stopping, return_exceptions=True)
+        await asyncio.to_thread(self._recorder.stop)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE_S):
+                await self._life.say_goodbye(self._session)
+        await _cancel(transport)
+        self._outbox.close()
+        self._gpio.close()
+        log.info("agent.ended", device=self._settings.device)
+
+    def _wake_delivery(self) -> None:
+        self._delivery.wake()
+
+    def _build_sensors(self) -> Iterator[Sensor]:
+        for kind, block in groupby(sorted(self._settings.sensors, key=_kind), key=_kind):
+            context = SensorContext(self._gpio, self._clock, self._settings.data_dir / "sensors" / kind)
+            yield from discover()[kind].build(list(block), context)
+
+    def _build_parts(self) -> Iterator[Component]:
+        settings, report, clock = self._settings, self._happenings.report, self._clock
+        if settings.safety is not None:
+            yield FireLink(settings.safety, settings.identity, self.alarm, clock, self._happenings.on_fault)
+        if settings.cameras:
+            from edge.cameras.supervisor import CameraSupervisor  # noqa: PLC0415 - only where there are cameras
+
+            for camera in settings.cameras:
+                yield CameraSupervisor(camera, report=report, on_decision=self.on_decision, clock=clock)
+        if settings.screens:
+            from edge.signage.component import Signage  # noqa: PLC0415 - a web server, only where there are screens
+
+            signage = Signage(settings, session=self._session, alarm=self.alarm, report=report, clock=clock)
+            self._life.show_players(lambda: signage.player_urls)
+            yield signage
+
+    def _listen(self) -> None:
+        settings = self._settings
+        self._session.on_connect(lambda: self._life.be_born(self._session))
+        self._session.subscribe(
+            TopicFilter(market=settings.market, channel="event", name="fire"), FireEvent, self._on_fire_event
+        )
+        if settings.sirens:
+            verifier = Verifier(settings.signing_public_key)
+            SirenCommands(self._session, settings.identity, verifier, self._sirens, self._clock)
+
+    async def _on_fire_event(self, topic: Topic, event: FireEvent) -> None:
+        self.alarm.on_event(topic.device, event)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A coroutine function as a component."""
+
+    name: str
+    run: Callable[[], Coroutine[Any, Any, None]]  # Any: what a coroutine is sent and yields, which nobody sees
+
+
+def _kind(sensor: SensorSettings) -> str:
+    return sensor.kind
+
+
+def _mqtt_session(settings: DeviceSettings, life: LifeSigns) -> Session:
+    from transport.mqtt_session import MqttSession  # noqa: PLC0415 - an MQTT client that a test's bus does without
+
+    return MqttSession(settings.broker.settings(settings.identity.username), life.will())
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks, timeout=PARTS_END_S)
+
+
+async def run_until_signalled(agent: Agent) -> None:
+    """Run `agent` until SIGTERM or SIGINT."""
+    loop = asyncio.get_running_loop()
+    running = asyncio.create_task(agent.run())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, running.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+
+
+def run_agent(config: Path) -> None:
+    """Run the device whose settings are in the file `config` until SIGTERM or SIGINT.
+
+    Raises:
+        SettingsError: the file cannot be used; nothing was started.
+    """
+    agent = Agent(load_settings(config, DeviceSettings))
+    asyncio.run(run_until_signalled(agent))

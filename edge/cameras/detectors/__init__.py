@@ -1,0 +1,1 @@
+"""Detectors, one file each; each fulfils `edge.cameras.ports.Detector`."""

@@ -1,0 +1,56 @@
+"""The kinds of evidence that a flickering region is flame, and the score they make together."""
+
+from dataclasses import dataclass
+
+from edge.cameras.ramp import Ramp
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was measured of one flickering, flame-coloured region."""
+
+    red_high: float
+    """90th percentile of red over its flame-coloured pixels, in 255ths of the picture's white."""
+    saturation_high: float
+    """90th percentile of red minus blue, 0..255."""
+    core_share: float
+    """Share of its flame-coloured pixels that are overexposed, 0..1."""
+    hue_spread: float
+    """90th minus 10th percentile of green / red: from dark red to yellow in a flame, narrow in cloth and lamps."""
+    turns_per_s: float
+    """How often its flickering pixels turn from brighter to darker or back."""
+    flicker_share: float
+    """Share of its coloured, not burnt-out pixels that flicker, 0..1: an object's edge does, a flame as a whole."""
+    unison: float
+    """0..1: 1 when all pixels brighten and darken together (a blinking lamp), near 0 when each does as it likes."""
+    rigidity: float
+    """Share of the change between two frames that the best small shift does not explain: 0 for what only moves."""
+    colour_share: float
+    """Share of its area that has flame colour now, 0..1."""
+
+
+_SATURATED: Ramp[Evidence] = Ramp("saturated", lambda e: e.saturation_high, none_at=85, full_at=135)
+_CORE: Ramp[Evidence] = Ramp("core", lambda e: e.core_share, none_at=0.1, full_at=0.3)
+_CORE_RIM: Ramp[Evidence] = Ramp("core_rim", lambda e: e.saturation_high, none_at=50, full_at=75)
+
+NECESSARY: tuple[Ramp[Evidence], ...] = (
+    Ramp("bright", lambda e: e.red_high, none_at=205, full_at=240),
+    Ramp("flickers", lambda e: e.turns_per_s, none_at=1.5, full_at=2.5),
+    Ramp("flickers_within", lambda e: e.flicker_share, none_at=0.25, full_at=0.5),
+    Ramp("not_in_unison", lambda e: e.unison, none_at=0.75, full_at=0.45),
+    Ramp("many_hues", lambda e: e.hue_spread, none_at=0.05, full_at=0.17),
+    Ramp("not_rigid", lambda e: e.rigidity, none_at=0.35, full_at=0.75),
+    Ramp("coloured", lambda e: e.colour_share, none_at=0.3, full_at=0.5),
+)
+
+
+def strengths(evidence: Evidence) -> dict[str, float]:
+    """Every kind of evidence with its strength 0..1; colour may be saturated, or a burnt-out core with a warm rim."""
+    by_name = {ramp.name: ramp(evidence) for ramp in NECESSARY}
+    by_name["flame_colour"] = max(_SATURATED(evidence), _CORE(evidence) * _CORE_RIM(evidence))
+    return by_name
+
+
+def flame_score(evidence: Evidence) -> float:
+    """0..1: the weakest kind of evidence decides, because each look-alike lacks one kind and has all the others."""
+    return min(strengths(evidence).values())

@@ -1,0 +1,50 @@
+"""What a camera's pictures, and whoever looks for flames in them, look like to each other."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]
+"""Height x width x 3, channels in the order blue, green, red (OpenCV's)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture of a camera. `time_s` is media time: it never runs backwards within one playing of a source."""
+
+    image: Picture
+    time_s: float
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A part of the picture, as fractions of its width and height from the top left corner, and its score 0..1."""
+
+    x: float
+    y: float
+    w: float
+    h: float
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """What one frame shows: the best score 0..1 and the regions that look like flame, best first."""
+
+    score: float
+    regions: tuple[Region, ...] = ()
+
+
+class Detector(Protocol):
+    """Looks for flames in the frames of one camera, in order; it may remember earlier frames."""
+
+    def analyse(self, frame: Frame) -> Detection:
+        """The flames in `frame`. Raises `ValueError` for an image that is not height x width x 3 of uint8."""
+        ...
+
+    def reset(self) -> None:
+        """Forget earlier frames: the next one shows another scene."""
+        ...

@@ -1,0 +1,74 @@
+"""A camera on the network: an rtsp:// or http:// address, read through OpenCV's FFmpeg."""
+
+import os
+from urllib.parse import urlsplit, urlunsplit
+
+import cv2
+
+from edge.cameras.sources.newest import NewestFrame
+from edge.cameras.sources.port import Captured, SourceAbsentError
+from runtime.clock import Clock
+
+SCHEMES = ("rtsp", "rtsps", "http", "https")
+OPEN_TIMEOUT_MS = 5_000
+READ_TIMEOUT_MS = 5_000
+OPTIONS_VARIABLE = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
+RTSP_OPTIONS = "rtsp_transport;tcp"  # over UDP a lost packet tears the picture, and torn pictures flicker
+
+
+class StreamSource:
+    """Frames of a network stream, the newest one only. Passwords in the address are never logged."""
+
+    is_still_picture = False
+
+    def __init__(self, address: str, clock: Clock) -> None:
+        self._address = address
+        self._clock = clock
+        self._newest: NewestFrame | None = None
+
+    @property
+    def received_count(self) -> int:
+        """How many pictures the stream has given."""
+        return self._newest.received_count if self._newest else 0
+
+    def open(self) -> None:
+        """Connect, within `OPEN_TIMEOUT_MS`.
+
+        Raises:
+            SourceAbsentError: nobody answers there, or what answers is no video.
+        """
+        if urlsplit(self._address).scheme.lower().startswith("rtsp"):
+            # OpenCV takes these from the environment only, at each opening, for files too: this process has one source.
+            os.environ.setdefault(OPTIONS_VARIABLE, RTSP_OPTIONS)
+        capture = cv2.VideoCapture()
+        limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS]
+        if not capture.open(self._address, cv2.CAP_FFMPEG, [*limits, cv2.CAP_PROP_N_THREADS, 1]):
+            capture.release()
+            raise SourceAbsentError(
+                f"{without_password(self._address)} gives no video within {OPEN_TIMEOUT_MS / 1000:g} s: "
+                "check the address, the password and that the camera is on"
+            )
+        self._newest = NewestFrame(capture, self._clock)
+
+    def read(self, wait_s: float) -> Captured | None:
+        """The newest picture, or None after `wait_s`.
+
+        Raises:
+            SourceLostError: the stream ended or stalled for `READ_TIMEOUT_MS`.
+        """
+        if self._newest is None:
+            raise SourceAbsentError(f"{without_password(self._address)} is not open")
+        return self._newest.read(wait_s)
+
+    def close(self) -> None:
+        """Let the stream go."""
+        if self._newest is not None:
+            self._newest.close()
+
+
+def without_password(address: str) -> str:
+    """The address with whatever stands before the `@` replaced, for logs and pages."""
+    parts = urlsplit(address)
+    if "@" not in parts.netloc:
+        return address
+    return urlunsplit(parts._replace(netloc=f"…@{parts.netloc.rpartition('@')[2]}"))

@@ -1,0 +1,127 @@
+"""What a device says of itself: born, dead, what it runs, what it costs."""
+
+import asyncio
+import hashlib
+import os
+import time
+from collections.abc import Callable, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+import structlog
+
+from contract.catalog import topic_for
+from contract.presence import Presence, SettingsReport
+from contract.telemetry import AgentReading
+from edge.recording import Recorder
+from edge.settings import DeviceSettings
+from runtime.clock import Clock
+from runtime.errors import RetryableError
+from transport.ports import Outbox, Session, Will
+
+log = structlog.get_logger(__name__)
+
+PERIOD_S = 10.0
+_STATM = Path("/proc/self/statm")
+
+
+def agent_version() -> str:
+    """The installed version, or "source" where the tree runs without being installed."""
+    try:
+        return metadata.version("jangteo")[:40]
+    except metadata.PackageNotFoundError:
+        return "source"
+
+
+def settings_sha256(settings: DeviceSettings) -> str:
+    """Names the settings that run: equal settings, equal hash. Secrets are in files and not part of it."""
+    return hashlib.sha256(settings.model_dump_json().encode()).hexdigest()
+
+
+class LifeSigns:
+    """Presence and reported settings at every connect, and the agent's own reading every `PERIOD_S`."""
+
+    name = "life-signs"
+
+    def __init__(self, settings: DeviceSettings, outbox: Outbox, recorder: Recorder, clock: Clock) -> None:
+        self._settings = settings
+        self._outbox = outbox
+        self._recorder = recorder
+        self._clock = clock
+        self._started_unix_ms = clock.unix_ms()
+        self._started_s = clock.monotonic_s()
+        self._player_urls: Callable[[], Mapping[str, str]] = dict
+
+    def show_players(self, player_urls: Callable[[], Mapping[str, str]]) -> None:
+        """Where the screens' pages are served."""
+        self._player_urls = player_urls
+
+    def will(self) -> Will:
+        """What the broker says when this device falls silent."""
+        presence = self._presence("offline")
+        return Will(topic_for(self._settings.market, self._settings.device, Presence), presence)
+
+    async def be_born(self, session: Session) -> None:
+        """Say that this device is here and what it runs."""
+        await self._say_presence(session, "online")
+        topic = topic_for(self._settings.market, self._settings.device, SettingsReport)
+        report = SettingsReport(
+            settings_sha256=settings_sha256(self._settings),
+            player_urls=dict(self._player_urls()),
+            time_unix_ms=self._clock.unix_ms(),
+        )
+        try:
+            await session.publish(topic, report)
+        except RetryableError as error:
+            log.info("settings.not_reported", reason=str(error))
+
+    async def say_goodbye(self, session: Session) -> None:
+        """Say that this device goes: the broker publishes no will after a clean end."""
+        await self._say_presence(session, "offline")
+
+    async def run(self) -> None:
+        """Measure and report until cancelled."""
+        wall_s, cpu_s = self._clock.monotonic_s(), time.process_time()
+        while True:
+            await asyncio.sleep(PERIOD_S)
+            wall_before_s, cpu_before_s = wall_s, cpu_s
+            wall_s, cpu_s = self._clock.monotonic_s(), time.process_time()
+            status = await asyncio.to_thread(self._outbox.status)
+            self._recorder.report(
+                AgentReading(
+                    time_unix_ms=self._clock.unix_ms(),
+                    agent=self._settings.device,
+                    uptime_s=round(wall_s - self._started_s, 1),
+                    rss_bytes=rss_bytes(),
+                    cpu_share=round((cpu_s - cpu_before_s) / max(wall_s - wall_before_s, 0.001), 4),
+                    outbox_rows=status.rows,
+                    outbox_bytes=status.bytes,
+                    outbox_dropped_count=status.dropped_count + self._recorder.dropped_count,
+                )
+            )
+
+    async def _say_presence(self, session: Session, state: Literal["online", "offline"]) -> None:
+        topic = topic_for(self._settings.market, self._settings.device, Presence)
+        try:
+            await session.publish(topic, self._presence(state))
+        except RetryableError as error:
+            log.info("presence.not_said", state=state, reason=str(error))
+
+    def _presence(self, state: Literal["online", "offline"]) -> Presence:
+        return Presence(
+            state=state,
+            epoch=self._outbox.epoch,
+            time_unix_ms=self._clock.unix_ms(),
+            agent_version=agent_version(),
+            started_unix_ms=self._started_unix_ms,
+        )
+
+
+def rss_bytes() -> int:
+    """This process's resident memory; 0 where the system does not tell."""
+    try:
+        pages = int(_STATM.read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,100 @@
+"""The agent's ports: what sensors, cameras, safety and signage know of each other and of the agent."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from contract.events import Phase
+from contract.telemetry import AnyReading
+
+Report = Callable[[AnyReading], None]
+"""Hands a reading to the agent, from any thread, without blocking. The agent stores it in the outbox."""
+
+
+class Component(Protocol):
+    """A long-running part of the agent. The agent restarts it, bounded, when `run` raises."""
+
+    @property
+    def name(self) -> str:
+        """For logs and trouble events: an id."""
+        ...
+
+    async def run(self) -> None:
+        """Work until cancelled; release pins, files and processes on the way out."""
+        ...
+
+
+class Sensor(Protocol):
+    """A sensor plugin: made from its settings without touching hardware, started later.
+
+    A sensor that cannot work reports its subject as unknown with a reason and keeps trying; it never raises for that.
+    """
+
+    @property
+    def name(self) -> str:
+        """The subject's id."""
+        ...
+
+    def start(self, report: Report) -> None:
+        """Claim the pins and begin to report, from threads of its own or of its kind's."""
+        ...
+
+    def stop(self) -> None:
+        """Release the pins; returns within a second."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StillPicture:
+    """The frame that decided, small enough to travel with the alarm."""
+
+    jpeg: bytes
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True, slots=True)
+class FireDecision:
+    """What a camera's process has decided. `event_id` stays the same from raised to cleared."""
+
+    event_id: str
+    phase: Phase
+    zone: str
+    camera: str
+    score: float
+    first_seen_unix_ms: int
+    decided_unix_ms: int
+    media_position_s: float | None = None
+    still: StillPicture | None = None
+
+
+FireSink = Callable[[FireDecision], None]
+"""Takes a decision on the agent's event loop, at once: siren and screens first, then the outbox."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ActiveFire:
+    """A fire that this market's alarm holds, from this device or from another of the same market."""
+
+    since_unix_ms: int
+    event_id: str
+    device: str
+    zone: str
+    camera: str
+
+
+AlarmListener = Callable[[tuple[ActiveFire, ...]], None]
+"""Called on the agent's event loop with all active fires, oldest first; empty means all clear."""
+
+
+class AlarmState(Protocol):
+    """The market's alarm as this device knows it: siren and screens follow it, no network between."""
+
+    @property
+    def fires(self) -> tuple[ActiveFire, ...]:
+        """All active fires, oldest first."""
+        ...
+
+    def listen(self, listener: AlarmListener) -> None:
+        """Call `listener` now with what is active, and at every change."""
+        ...

@@ -1,0 +1,1 @@
+"""Fire to siren and screens, with no network between."""

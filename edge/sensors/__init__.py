@@ -1,0 +1,1 @@
+"""Sensor plugins, one file each."""

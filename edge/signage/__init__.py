@@ -1,0 +1,1 @@
+"""Screens: file pool, activation, player page."""

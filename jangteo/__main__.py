@@ -1,0 +1,5 @@
+"""`python -m jangteo`."""
+
+from jangteo.cli import main
+
+main()

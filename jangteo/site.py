@@ -1,0 +1,99 @@
+"""A site file: one market with its zones, lots, recipients and devices."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from broker.stores.registry import MarketEntry, Named, Recipient, Subject
+from contract.catalog import TELEMETRY_OF_SUBJECT
+from contract.ids import Id
+from edge.plugins import discover
+from edge.settings import DeviceBlock
+from runtime.settings_file import SettingsModel, load_settings
+
+
+class NamedBlock(SettingsModel):
+    """Something with an id and a name in both languages."""
+
+    id: Id
+    name_ko: Annotated[str, Field(min_length=1, max_length=80)]
+    name_en: Annotated[str, Field(min_length=1, max_length=80)]
+
+    def named(self) -> Named:
+        """The registry's form."""
+        return Named(self.id, self.name_ko, self.name_en)
+
+
+class RecipientBlock(SettingsModel):
+    """Who gets the market's messages."""
+
+    name: Annotated[str, Field(min_length=1, max_length=80)]
+    phone: Annotated[str, Field(pattern=r"^\+?[0-9][0-9-]{6,18}$")]
+    role: Literal["manager", "deputy", "merchant"] = "manager"
+
+
+class SiteSettings(SettingsModel):
+    """A market: what it is called, where things are, who is told, and what each device has.
+
+    A camera whose source is `simulated` is drawn by the simulator.
+    """
+
+    market: NamedBlock
+    zones: Annotated[tuple[NamedBlock, ...], Field(min_length=1, max_length=100)]
+    lots: Annotated[tuple[NamedBlock, ...], Field(max_length=100)] = ()
+    recipients: Annotated[tuple[RecipientBlock, ...], Field(max_length=500)] = ()
+    devices: Annotated[tuple[DeviceBlock, ...], Field(min_length=1, max_length=200)]
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        zones, lots = {one.id for one in self.zones}, {one.id for one in self.lots}
+        seen: dict[tuple[str, str], str] = {}
+        names = [block.device for block in self.devices]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"device {name!r} is there twice: every device of a market has its own name")
+        for one in self.subjects():
+            if one.zone is not None and one.zone not in zones:
+                raise ValueError(
+                    f"{one.device}: {one.subject} is in zone {one.zone!r}, which is not in zones: {sorted(zones)}"
+                )
+            if one.lot is not None and one.lot not in lots:
+                raise ValueError(
+                    f"{one.device}: {one.subject} belongs to lot {one.lot!r}, which is not in lots: {sorted(lots)}"
+                )
+            other = seen.setdefault((one.kind, one.subject), one.device)
+            if other != one.device:
+                raise ValueError(f"{one.subject} is on {other} and on {one.device}: a name stands once in a market")
+        return self
+
+    def subjects(self) -> Iterator[Subject]:
+        """Everything that the devices observe, the devices' agents included."""
+        for block in self.devices:
+            for sensor in block.sensors:
+                kind = TELEMETRY_OF_SUBJECT[discover()[sensor.kind].subject]
+                yield Subject(kind, sensor.name, block.device, sensor.zone, getattr(sensor, "lot", None))
+            for kind, parts in (("cameras", block.cameras), ("screens", block.screens), ("sirens", block.sirens)):
+                yield from (Subject(kind, part.name, block.device, part.zone) for part in parts)
+            yield Subject("agents", block.device, block.device)
+
+    def entry(self) -> MarketEntry:
+        """What the registry has to know."""
+        return MarketEntry(
+            market=self.market.named(),
+            zones=tuple(one.named() for one in self.zones),
+            lots=tuple(one.named() for one in self.lots),
+            devices=tuple(block.device for block in self.devices),
+            subjects=tuple(self.subjects()),
+            recipients=tuple(Recipient(one.name, one.phone, one.role) for one in self.recipients),
+        )
+
+
+def load_site(path: Path) -> SiteSettings:
+    """Read a site file.
+
+    Raises:
+        runtime.errors.SettingsError: with file, line, key, what is wrong and what would be right.
+    """
+    return load_settings(path, SiteSettings)

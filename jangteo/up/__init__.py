@@ -1,0 +1,1 @@
+"""`jangteo up`: everything in one place, for trying out and for a small market."""

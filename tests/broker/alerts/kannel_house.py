@@ -1,0 +1,127 @@
+"""Bearerbox, smsbox and the fake SMSC, inside a network namespace: `python -m … FOLDER RECEIPTS_PORT`.
+
+The namespace is needed because bearerbox opens its fake SMSC's port on all interfaces. The folder holds the
+configuration, `sendsms.sock` (out to smsbox) and `receipts.sock` (back to the test's receipts port). `ready` appears
+when both boxes are online. SIGTERM, or the end of the parent, ends everything.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+FAKESMSC = "/usr/lib/kannel/test/fakesmsc"
+ADMIN_PORT, SMSBOX_PORT, SMSC_PORT, SENDSMS_PORT = 13000, 13001, 10000, 13013
+READY_S_MAX = 20.0
+STOP_S_MAX = 10.0
+
+
+def configuration(folder: Path, username: str, password: str) -> str:
+    return f"""\
+group = core
+admin-port = {ADMIN_PORT}
+admin-password = {password}
+status-password = {password}
+admin-interface = 127.0.0.1
+smsbox-port = {SMSBOX_PORT}
+smsbox-interface = 127.0.0.1
+box-allow-ip = 127.0.0.1
+dlr-storage = internal
+store-type = spool
+store-location = {folder}/spool
+
+group = smsc
+smsc = fake
+smsc-id = fake
+port = {SMSC_PORT}
+connect-allow-ip = 127.0.0.1
+
+group = smsbox
+bearerbox-host = 127.0.0.1
+sendsms-port = {SENDSMS_PORT}
+sendsms-interface = 127.0.0.1
+
+group = sendsms-user
+username = {username}
+password = {password}
+max-messages = 4
+concatenation = true
+
+group = sms-service
+keyword = default
+max-messages = 0
+text = none
+"""
+
+
+class House:
+    def __init__(self, folder: Path, receipts_port: str) -> None:
+        self.folder = folder
+        self.receipts_port = receipts_port
+        self.stop = threading.Event()
+        self.programs: list[subprocess.Popen[bytes]] = []
+
+    def start(self, name: str, *command: str) -> None:
+        with (self.folder / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log)
+        (self.folder / f"{name}.pid").write_text(str(process.pid), encoding="utf-8")
+        self.programs.append(process)
+
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        for _ in range(int(READY_S_MAX / 0.05)):
+            if condition():
+                return
+            if self.stop.wait(0.05):
+                raise InterruptedError("told to stop before Kannel was ready")
+        raise TimeoutError(f"Kannel is not ready after {READY_S_MAX} s: see {self.folder}")
+
+    def status(self) -> str:
+        password = (self.folder / "password").read_text(encoding="utf-8")
+        address = f"http://127.0.0.1:{ADMIN_PORT}/status.txt?password={password}"
+        try:
+            with urllib.request.urlopen(address, timeout=2) as answer:
+                return str(answer.read().decode())
+        except (urllib.error.URLError, OSError):
+            return ""
+
+    def live(self) -> None:
+        boxes = str(self.folder / "kannel.conf")
+        self.start("bearerbox", "/usr/sbin/bearerbox", boxes)
+        self.wait_for(lambda: "SMSC connections" in self.status())
+        self.start("smsbox", "/usr/sbin/smsbox", boxes)
+        self.start("fakesmsc", FAKESMSC, "-H", "127.0.0.1", "-r", str(SMSC_PORT), "-m", "0", "1 2 text nop")
+        sendsms, receipts = self.folder / "sendsms.sock", self.folder / "receipts.sock"
+        joined = (str(sendsms), f"127.0.0.1:{SENDSMS_PORT}", f"127.0.0.1:{self.receipts_port}", str(receipts))
+        self.start("relay", sys.executable, "-m", "tests.broker.alerts.relay", *joined)
+        self.wait_for(lambda: "online" in self.status().partition("SMSC connections")[2])
+        self.wait_for(lambda: "smsbox" in self.status() and sendsms.exists())
+        (self.folder / "ready").touch()
+        parent = os.getppid()
+        while not self.stop.wait(0.5) and os.getppid() == parent:
+            pass
+
+    def end(self) -> None:
+        """At once: a clean stop of bearerbox takes seconds, and what it holds is of no use after the test."""
+        for process in reversed(self.programs):
+            if process.poll() is None:
+                process.kill()
+        for process in self.programs:
+            process.wait(STOP_S_MAX)
+
+
+def main() -> None:
+    house = House(Path(sys.argv[1]), sys.argv[2])
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: house.stop.set())
+    try:
+        house.live()
+    finally:
+        house.end()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""Texts: Korean and English complete, and everything that a template asks for is there."""
+
+import re
+from string import Formatter
+
+import pytest
+
+from broker.console.render import TEMPLATES
+from broker.console.texts import LANGUAGES, TEXTS, age_text, fault_text, translator
+from contract.telemetry import Reason
+
+USED = re.compile(r"\bt\('([a-z_.-]+)'")
+DERIVED = {  # keys that templates put together, by what they begin with
+    "state.": ("free", "occupied", "unknown", "closed", "live"),
+    "showing.": ("standby", "notice", "occupancy", "evacuation", "nothing"),
+    "fire.": ("quiet", "suspected", "confirmed"),
+    "arrival.": ("active", "waiting", "fetching", "rejected", "offline"),
+    "message.": ("due", "leased", "accepted", "delivered", "failed", "unknown", "cancelled"),
+    "phase.": ("waiting", "showing", "over", "withdrawn"),
+    "presence.": ("online", "offline", "unknown"),
+    "part.": ("ok", "degraded", "stale", "down"),
+    "silence.": ("done", "refused", "expired", "waiting"),
+    "incident.": ("fire", "trouble", "active", "cleared"),
+    "siren.": ("silent", "sounding", "silenced"),
+    "reason.": tuple(one.value for one in Reason),
+}
+
+
+@pytest.mark.parametrize("key", TEXTS)
+def test_both_languages_say_it_with_the_same_values(key: str) -> None:
+    korean, english = TEXTS[key]
+    assert korean.strip()
+    assert english.strip()
+    fields = [{name for _, name, _, _ in Formatter().parse(text) if name} for text in (korean, english)]
+    assert fields[0] == fields[1]
+
+
+def test_korean_is_korean_and_english_has_no_korean() -> None:
+    hangul = re.compile("[가-힣]")
+    latin_only = {"device.cpu", "other_language", "alarm.where"}
+    assert not [key for key, (korean, _) in TEXTS.items() if not hangul.search(korean) and key not in latin_only]
+    assert not [key for key, (_, english) in TEXTS.items() if hangul.search(english) and key != "other_language"]
+
+
+def test_every_text_that_a_template_names_is_there() -> None:
+    named = {key for file in TEMPLATES.rglob("*.html") for key in USED.findall(file.read_text(encoding="utf-8"))}
+    assert len(named) > 60
+    assert not {key for key in named if key not in TEXTS and not key.endswith(".")}
+
+
+@pytest.mark.parametrize("start", DERIVED)
+def test_every_word_of_the_contract_has_a_text(start: str) -> None:
+    assert not [start + word for word in DERIVED[start] if start + word not in TEXTS]
+
+
+def test_templates_contain_no_words_of_their_own() -> None:
+    hangul = re.compile("[가-힣]")
+    assert not [file.name for file in TEMPLATES.rglob("*.html") if hangul.search(file.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize(
+    ("age_s", "says"),
+    [
+        (0.4, "just now"),
+        (59.9, "59 s ago"),
+        (60, "1 min ago"),
+        (3599, "59 min ago"),
+        (7200, "2 h ago"),
+        (1e6, "11 d ago"),
+    ],
+)
+def test_ages_are_rounded_down(age_s: float, says: str) -> None:
+    assert age_text(translator("en"), age_s) == says
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("camera-cam-1", "camera cam-1"),
+        ("cameras-cam-1", "camera cam-1"),
+        ("device-offline-pi-2", "device pi-2 offline"),
+        ("bays-a-01", "bay a-01"),
+        ("people-east", "people counter east"),
+        ("flood-drain", "flood-drain"),
+        ("camera", "camera"),
+    ],
+)
+def test_faults_are_worded_and_unworded_kinds_stay(kind: str, says: str) -> None:
+    assert fault_text(translator("en"), kind) == says
+    assert LANGUAGES == ("ko", "en")

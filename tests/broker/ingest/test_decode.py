@@ -1,0 +1,253 @@
+"""Decoding: what is taken, what is refused and why, and that no bytes can stop it."""
+
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from broker.ingest.known import KnownSeries
+from broker.ingest.refusal import RefusalKind
+from broker.ingest.stages.decode import CLOCK_AHEAD_MS_MAX, Decode
+from broker.ingest.work import Work
+from contract.access import DeviceIdentity
+from contract.catalog import CATALOG, Role
+from contract.events import FireEvent, Phase, TroubleEvent
+from contract.telemetry import AgentBatch, AgentReading, Reason
+from runtime.clock import ManualClock
+from tests.broker.ingest.conftest import BAYS, EPOCH, WorkOf, bay_batch
+from transport.ports import RawMessage
+
+PI_1 = DeviceIdentity("jungang", "pi-1")
+FIRE = "market/v1/jungang/pi-1/event/fire"
+TROUBLE = "market/v1/jungang/pi-1/event/trouble"
+
+
+@pytest.fixture
+def decode(known: KnownSeries) -> Decode:
+    return Decode(known)
+
+
+def fire(time_unix_ms: int, camera: str = "cam-1") -> FireEvent:
+    return FireEvent(
+        epoch=EPOCH,
+        seq=4,
+        event_id="a" * 32,
+        time_unix_ms=time_unix_ms,
+        phase=Phase.RAISED,
+        zone="b",
+        camera=camera,
+        score=0.9,
+        first_seen_unix_ms=time_unix_ms - 900,
+        decided_unix_ms=time_unix_ms,
+    )
+
+
+def trouble(time_unix_ms: int, subject: str) -> TroubleEvent:
+    return TroubleEvent(
+        epoch=EPOCH,
+        seq=5,
+        event_id="b" * 32,
+        time_unix_ms=time_unix_ms,
+        phase=Phase.RAISED,
+        kind="bays",
+        subject=subject,
+        reason=Reason.NO_ECHO,
+    )
+
+
+def test_a_batch_becomes_samples_and_a_receipt(decode: Decode, work_of: WorkOf, clock: ManualClock) -> None:
+    now = clock.unix_ms()
+    work = work_of((BAYS, bay_batch(now, "bay-1", "bay-2", seq=7).to_bytes()))
+    decode(work)
+    assert work.letters == []
+    assert [(one.series.subject, one.time_unix_ms) for one in work.samples] == [("bay-1", now), ("bay-2", now + 1)]
+    assert work.samples[0].fields == {
+        "state": "occupied",
+        "confidence": 0.75,
+        "distance_mm": 321.5,
+        "since_unix_ms": now,
+        "known": 1,
+        "occupied": 1,
+    }
+    assert work.receipts == {(PI_1, EPOCH): [7]}
+    assert work.origins == [0, 0]
+    assert work.newest_live_unix_ms == now + 1
+
+
+def test_a_replayed_batch_is_stored_but_is_not_live(decode: Decode, work_of: WorkOf, clock: ManualClock) -> None:
+    work = work_of((BAYS, bay_batch(clock.unix_ms(), "bay-1", replayed=True).to_bytes()))
+    decode(work)
+    assert len(work.samples) == 1
+    assert work.newest_live_unix_ms is None
+
+
+def test_a_fire_is_a_sample_under_its_camera_without_a_receipt(
+    decode: Decode, work_of: WorkOf, clock: ManualClock
+) -> None:
+    work = work_of((FIRE, fire(clock.unix_ms()).to_bytes()))
+    decode(work)
+    (sample,) = work.samples
+    assert (sample.series.kind, sample.series.subject) == ("fires", "cam-1")
+    assert sample.fields["phase"] == "raised"
+    assert "seq" not in sample.fields
+    assert work.receipts == {}
+    assert work.numbers == [((PI_1, EPOCH), 4)]
+
+
+@pytest.mark.parametrize("subject", ["bay-1", "cam-1", "pi-1"])
+def test_a_trouble_is_a_sample_under_any_subject_of_the_device(
+    decode: Decode, work_of: WorkOf, clock: ManualClock, subject: str
+) -> None:
+    work = work_of((TROUBLE, trouble(clock.unix_ms(), subject).to_bytes()))
+    decode(work)
+    (sample,) = work.samples
+    assert (sample.series.kind, sample.series.subject, sample.fields["kind"]) == ("troubles", subject, "bays")
+
+
+def test_a_device_is_a_subject_of_its_own_agent_readings(decode: Decode, work_of: WorkOf, clock: ManualClock) -> None:
+    reading = AgentReading(
+        time_unix_ms=clock.unix_ms(),
+        agent="pi-1",
+        uptime_s=1.0,
+        rss_bytes=1,
+        cpu_share=0.1,
+        outbox_rows=0,
+        outbox_bytes=0,
+        outbox_dropped_count=0,
+    )
+    topic = "market/v1/jungang/pi-1/telemetry/agents"
+    work = work_of((topic, AgentBatch(epoch=EPOCH, seq=1, readings=(reading,)).to_bytes()))
+    decode(work)
+    assert [one.series.subject for one in work.samples] == ["pi-1"]
+
+
+NOW = ManualClock().unix_ms()
+GOOD = bay_batch(NOW, "bay-1").to_bytes()
+REFUSED = [
+    ("market/v1/jungang/pi-1/telemetry/bays/extra", GOOD, RefusalKind.BAD_TOPIC, "is not market/v1/"),
+    ("market/v1/Jungang/pi-1/telemetry/bays", GOOD, RefusalKind.BAD_TOPIC, "is not an id"),
+    ("", GOOD, RefusalKind.BAD_TOPIC, "is not market/v1/"),
+    ("market/v1/jungang/pi-1/telemetry/weather", GOOD, RefusalKind.BAD_TOPIC, "not in the catalogue"),
+    ("market/v1/jungang/pi-1/desired/signage", GOOD, RefusalKind.BAD_TOPIC, "not for ingest"),
+    ("market/v1/jungang/pi-9/telemetry/bays", GOOD, RefusalKind.UNKNOWN_DEVICE, "'pi-9' of market 'jungang'"),
+    ("market/v1/nambu/pi-1/telemetry/bays", GOOD, RefusalKind.UNKNOWN_DEVICE, "of market 'nambu'"),
+    ("market/v1/jungang/pi-2/telemetry/bays", GOOD, RefusalKind.UNKNOWN_SUBJECT, "no bays subject 'bay-1'"),
+    (BAYS, b"", RefusalKind.MALFORMED, "Invalid JSON"),
+    (BAYS, b"\xff\xfe", RefusalKind.MALFORMED, "Invalid JSON"),
+    (BAYS, b"[" * 100_000, RefusalKind.MALFORMED, "JSON"),
+    (BAYS, b'{"a":' * 50_000, RefusalKind.MALFORMED, "JSON"),
+    (BAYS, b"null", RefusalKind.MALFORMED, "BayBatch: body"),
+    (BAYS, GOOD.replace(b'"seq":1', b'"seq":"1"'), RefusalKind.MALFORMED, "BayBatch: seq"),
+    (BAYS, GOOD.replace(b"0.75", b"1.75"), RefusalKind.MALFORMED, "readings.0.confidence"),
+    (BAYS, GOOD.replace(b'"occupied"', b'"full"'), RefusalKind.MALFORMED, "readings.0.state"),
+    (BAYS, GOOD + b" " * 262_144, RefusalKind.OVERSIZED, "262144 bytes of telemetry/bays"),
+    (FIRE, b"x" * 20_001, RefusalKind.OVERSIZED, "20000 bytes of event/fire"),
+    (FIRE, fire(NOW, "cam-9").to_bytes(), RefusalKind.UNKNOWN_SUBJECT, "no fires subject 'cam-9'"),
+    (TROUBLE, trouble(NOW, "bay-9").to_bytes(), RefusalKind.UNKNOWN_SUBJECT, "no troubles subject 'bay-9'"),
+    (BAYS, bay_batch(NOW + CLOCK_AHEAD_MS_MAX + 1, "bay-1").to_bytes(), RefusalKind.CLOCK, "24.0 h ahead"),
+]
+
+
+@pytest.mark.parametrize(("topic", "body", "kind", "words"), REFUSED)
+def test_what_is_refused_has_its_kind_and_reason(
+    decode: Decode, work_of: WorkOf, topic: str, body: bytes, kind: RefusalKind, words: str
+) -> None:
+    work = work_of((BAYS, GOOD), (topic, body), (BAYS, GOOD))
+    decode(work)
+    (letter,) = work.letters
+    assert letter.reason_kind == kind.value
+    assert words in letter.reason
+    assert (letter.part, letter.topic) == ("ingest", topic)
+    assert len(work.samples) == 2, "the messages around it are taken"
+
+
+def test_a_reading_just_within_a_day_ahead_is_taken(decode: Decode, work_of: WorkOf, clock: ManualClock) -> None:
+    work = work_of((BAYS, bay_batch(clock.unix_ms() + CLOCK_AHEAD_MS_MAX, "bay-1").to_bytes()))
+    decode(work)
+    assert len(work.samples) == 1
+
+
+def test_only_the_unknown_reading_of_a_batch_is_refused(decode: Decode, work_of: WorkOf, clock: ManualClock) -> None:
+    work = work_of((BAYS, bay_batch(clock.unix_ms(), "bay-1", "ghost", "bay-2").to_bytes()))
+    decode(work)
+    assert [one.series.subject for one in work.samples] == ["bay-1", "bay-2"]
+    (letter,) = work.letters
+    assert json.loads(letter.body)["subject"] == "ghost"
+    assert work.receipts == {(PI_1, EPOCH): [1]}, "stored or in the dead letter: the device may forget it"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"epoch":"0123456789abcdef","seq":12,"readings":[]}',
+        b'{"epoch":"0123456789abcdef","seq":12,"replayed":false,"readings":[{"time_',
+        b' { "epoch" : "0123456789abcdef" , "seq" : 12 , \xff\xff\xff',
+        b'{"readings":"none","seq":12,"epoch":"0123456789abcdef"}',
+        b'{"epoch":"0123456789abcdef","seq":12,"readings":[' + b" " * 300_000,
+    ],
+)
+def test_a_hopeless_batch_with_readable_numbers_is_receipted(decode: Decode, work_of: WorkOf, body: bytes) -> None:
+    work = work_of((BAYS, body))
+    decode(work)
+    assert len(work.letters) == 1
+    assert work.receipts == {(PI_1, EPOCH): [12]}
+
+
+@pytest.mark.parametrize(
+    ("topic", "body"),
+    [
+        (BAYS, b'{"epoch":"XYZ","seq":12,"readings":[]}'),
+        (BAYS, b'{"epoch":"0123456789abcdef","seq":0,"readings":[]}'),
+        (BAYS, b'{"epoch":"0123456789abcdef","seq":99999999999999999999,"readings":[]}'),
+        ("market/v1/jungang/pi-9/telemetry/bays", GOOD),
+        (FIRE, b'{"epoch":"0123456789abcdef","seq":12,"phase":"raised"}'),
+    ],
+)
+def test_no_receipt_without_numbers_for_strangers_or_for_events(
+    decode: Decode, work_of: WorkOf, topic: str, body: bytes
+) -> None:
+    work = work_of((topic, body))
+    decode(work)
+    assert len(work.letters) == 1
+    assert work.receipts == {}
+
+
+def test_ingest_decodes_every_channel_that_it_subscribes_to() -> None:
+    wanted = {row.path for row in CATALOG if Role.INGEST in row.readers}
+    kinds = ("bays", "gates", "people", "cameras", "screens", "sirens", "agents")
+    assert wanted == {*(f"telemetry/{kind}" for kind in kinds), "event/fire", "event/trouble"}
+
+
+OURS = st.sampled_from([BAYS, FIRE, TROUBLE, "market/v1/jungang/pi-1/telemetry/agents"])
+TOPICS = OURS | st.text(max_size=80) | st.just("market/v1/\0/\ud800/telemetry/bays")
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["epoch", "seq", "readings", "time_unix_ms", "bay", "state"]), inner, max_size=6
+        )
+    ),
+    max_leaves=20,
+)
+BODIES = st.one_of(
+    st.binary(max_size=400),
+    JSON.map(lambda value: json.dumps(value).encode("utf-8", "surrogatepass")),
+    st.tuples(st.integers(0, len(GOOD) - 1), st.binary(min_size=1, max_size=3)).map(
+        lambda cut: GOOD[: cut[0]] + cut[1] + GOOD[cut[0] + len(cut[1]) :]
+    ),
+)
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(topic=TOPICS, body=BODIES)
+def test_no_message_raises_and_each_is_taken_or_refused(known: KnownSeries, topic: str, body: bytes) -> None:
+    work = Work([RawMessage(topic, body)], NOW)
+    Decode(known)(work)
+    assert work.samples or work.letters
+    assert len(work.letters) == len(work.refusals)
+    for letter in work.letters:
+        for text in (letter.reason, letter.topic):
+            text.encode()
+            assert "\0" not in text

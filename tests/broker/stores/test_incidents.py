@@ -1,0 +1,288 @@
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, func, select
+
+from broker.stores.database import migrate, open_database, sqlite_url
+from broker.stores.incident_models import CODE_LETTERS, Change, Effect, Picture, Sighting, UnstorableError, new_code
+from broker.stores.incidents import Incidents, UnknownIncidentError
+from broker.stores.messages import Messages
+from broker.stores.schema import incident_events, incidents
+from contract.events import Phase
+from runtime.clock import ManualClock
+from tests.broker.alerts.central import (
+    DEPUTY,
+    DEVICE,
+    EPOCH,
+    MANAGER,
+    MARKET,
+    MERCHANT,
+    NOW_UNIX_MS,
+    SECOND_MANAGER,
+    composer,
+    enrol,
+    event_id,
+    sighting,
+)
+
+RAISED, ONGOING, CLEARED = Phase.RAISED, Phase.ONGOING, Phase.CLEARED
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    sqlite = request.param == "sqlite"
+    url = sqlite_url(tmp_path / "central.db") if sqlite else request.getfixturevalue("postgres_url")
+    made = open_database(url)
+    migrate(made)
+    enrol(made)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(NOW_UNIX_MS)
+
+
+@pytest.fixture
+def store(engine: Engine, clock: ManualClock) -> Incidents:
+    return Incidents(engine, clock)
+
+
+def record(engine: Engine, clock: ManualClock, *seen: Sighting | Picture) -> tuple[Change, ...]:
+    return Incidents(engine, clock).record(seen, composer(engine, clock))
+
+
+def states(engine: Engine, clock: ManualClock) -> dict[str, str]:
+    """The last part of each message's key (recipient, step) and its state."""
+    found = Messages(engine, clock).newest(MARKET)
+    return {":".join(one.message_key.split(":")[1::2]): one.state for one in found}
+
+
+def rows(engine: Engine) -> tuple[int, int]:
+    with engine.connect() as connection:
+        counts = (select(func.count()).select_from(table) for table in (incidents, incident_events))
+        first, second = (int(connection.execute(one).scalar_one()) for one in counts)
+    return first, second
+
+
+def test_a_fire_is_one_incident_with_a_message_for_everybody_at_their_step(
+    engine: Engine, clock: ManualClock, store: Incidents
+) -> None:
+    (change,) = record(engine, clock, sighting())
+    assert change.effect is Effect.OPENED
+    assert change.messages_due == 4
+    (found,) = store.open_and_recent(MARKET)
+    assert found == change.incident
+    assert (found.state, found.severity, found.zone, found.opened_unix_ms) == ("active", "fire", "b", NOW_UNIX_MS)
+    due = {
+        one.recipient: one.due_unix_ms - NOW_UNIX_MS for one in Messages(engine, clock).of_incident(found.incident_id)
+    }
+    assert due == {MANAGER: 0, SECOND_MANAGER: 0, DEPUTY: 60_000, MERCHANT: 120_000}
+
+
+def test_a_resend_changes_nothing(engine: Engine, clock: ManualClock) -> None:
+    first = sighting()
+    record(engine, clock, first)
+    before = rows(engine), states(engine, clock)
+    assert [one.effect for one in record(engine, clock, first, first)] == [Effect.DUPLICATE] * 2
+    assert (rows(engine), states(engine, clock)) == before
+
+
+def test_repeats_and_other_cameras_of_the_zone_stay_one_incident(
+    engine: Engine, clock: ManualClock, store: Incidents
+) -> None:
+    record(engine, clock, sighting(1), *(sighting(1, ONGOING) for _ in range(5)))
+    record(engine, clock, sighting(2, device="fire-2", camera="cam-2"))
+    (found,) = store.open_and_recent(MARKET)
+    assert found.event_count == 7
+    assert len(states(engine, clock)) == 4
+
+
+def test_another_zone_is_another_incident(engine: Engine, clock: ManualClock, store: Incidents) -> None:
+    record(engine, clock, sighting(1, zone="a"), sighting(2, zone="b"))
+    assert {one.zone for one in store.open_and_recent(MARKET)} == {"a", "b"}
+
+
+def test_it_is_cleared_when_every_camera_has_cleared(engine: Engine, clock: ManualClock, store: Incidents) -> None:
+    record(engine, clock, sighting(1), sighting(2, device="fire-2", camera="cam-2"))
+    record(engine, clock, sighting(1, CLEARED, unix_ms=NOW_UNIX_MS + 30_000))
+    assert store.open_and_recent(MARKET)[0].state == "active"
+    last = sighting(2, CLEARED, unix_ms=NOW_UNIX_MS + 50_000, device="fire-2", camera="cam-2")
+    (change,) = record(engine, clock, last)
+    assert change.effect is Effect.CLEARED
+    (found,) = store.open_and_recent(MARKET)
+    assert (found.state, found.cleared_unix_ms) == ("cleared", NOW_UNIX_MS + 50_000)
+
+
+def test_clearing_does_not_stop_the_escalation_of_a_live_fire(engine: Engine, clock: ManualClock) -> None:
+    record(engine, clock, sighting(1), sighting(1, CLEARED, unix_ms=NOW_UNIX_MS + 5_000))
+    assert set(states(engine, clock).values()) == {"due"}
+
+
+def test_an_old_fire_that_is_over_tells_the_managers_only(engine: Engine, clock: ManualClock, store: Incidents) -> None:
+    old = NOW_UNIX_MS - 3_600_000
+    record(engine, clock, sighting(1, unix_ms=old, late=True), sighting(1, CLEARED, unix_ms=old + 60_000, late=True))
+    assert store.open_and_recent(MARKET)[0].detail == "late"
+    assert states(engine, clock) == {
+        f"{MANAGER}:0": "due",
+        f"{SECOND_MANAGER}:0": "due",
+        f"{DEPUTY}:1": "cancelled",
+        f"{MERCHANT}:2": "cancelled",
+    }
+
+
+def test_an_old_fire_that_may_still_burn_escalates(engine: Engine, clock: ManualClock) -> None:
+    record(engine, clock, sighting(1, unix_ms=NOW_UNIX_MS - 3_600_000, late=True))
+    assert set(states(engine, clock).values()) == {"due"}
+
+
+def test_rising_again_within_the_window_is_an_update(engine: Engine, clock: ManualClock, store: Incidents) -> None:
+    record(engine, clock, sighting(1), sighting(1, CLEARED, unix_ms=NOW_UNIX_MS + 10_000))
+    (again,) = record(engine, clock, sighting(2, unix_ms=NOW_UNIX_MS + 309_000))
+    assert again.effect is Effect.REOPENED
+    (found,) = store.open_and_recent(MARKET)
+    assert (found.state, found.cleared_unix_ms) == ("active", None)
+    assert sum(key.endswith(":0") for key in states(engine, clock)) == 2
+    assert sum(key.endswith(":u3") for key in states(engine, clock)) == 2
+
+
+def test_rising_after_the_window_is_a_new_incident(engine: Engine, clock: ManualClock, store: Incidents) -> None:
+    record(engine, clock, sighting(1), sighting(1, CLEARED, unix_ms=NOW_UNIX_MS + 10_000))
+    (again,) = record(engine, clock, sighting(2, unix_ms=NOW_UNIX_MS + 311_000))
+    assert again.effect is Effect.OPENED
+    assert [one.state for one in store.open_and_recent(MARKET)] == ["active", "cleared"]
+
+
+def test_updates_are_capped_and_the_first_word_never_is(engine: Engine, clock: ManualClock) -> None:
+    seen = []
+    for number in range(1, 12):
+        at = NOW_UNIX_MS + number * 1000
+        seen += [sighting(number, unix_ms=at), sighting(number, CLEARED, unix_ms=at + 500)]
+    record(engine, clock, *seen)
+    updates = [state for key, state in states(engine, clock).items() if key.startswith(f"{MANAGER}:u")]
+    assert (updates.count("due"), updates.count("cancelled")) == (6, 4)
+    record(engine, clock, sighting(99, zone="a", unix_ms=NOW_UNIX_MS + 20_000))
+    assert [state for key, state in states(engine, clock).items() if key == f"{MANAGER}:0"] == ["due"]
+
+
+def test_events_out_of_order_come_to_the_same_end(engine: Engine, clock: ManualClock, store: Incidents) -> None:
+    changes = record(
+        engine,
+        clock,
+        sighting(1, CLEARED, unix_ms=NOW_UNIX_MS + 10_000),
+        sighting(1),
+        sighting(1, ONGOING, unix_ms=NOW_UNIX_MS + 5_000),
+    )
+    assert [one.effect for one in changes] == [Effect.NOTED, Effect.OPENED, Effect.REPEATED]
+    assert store.open_and_recent(MARKET)[0].state == "cleared"
+    assert len(states(engine, clock)) == 4
+
+
+def test_a_straggler_of_a_fire_long_over_opens_nothing(engine: Engine, clock: ManualClock, store: Incidents) -> None:
+    record(engine, clock, sighting(1), sighting(1, CLEARED, unix_ms=NOW_UNIX_MS + 1_000))
+    (change,) = record(engine, clock, sighting(1, ONGOING, unix_ms=NOW_UNIX_MS - 400_000))
+    assert change.effect is Effect.NOTED
+    assert len(store.open_and_recent(MARKET)) == 1
+
+
+def test_a_camera_that_forgot_its_alarm_ends_it_with_its_next_one(
+    engine: Engine, clock: ManualClock, store: Incidents
+) -> None:
+    record(engine, clock, sighting(1), sighting(2, unix_ms=NOW_UNIX_MS + 60_000))
+    record(engine, clock, sighting(2, CLEARED, unix_ms=NOW_UNIX_MS + 90_000))
+    assert store.open_and_recent(MARKET)[0].state == "cleared"
+
+
+def test_acknowledging_cancels_what_is_due_and_the_first_one_stands(
+    engine: Engine, clock: ManualClock, store: Incidents
+) -> None:
+    (change,) = record(engine, clock, sighting())
+    assert change.incident is not None
+    clock.advance(5)
+    found = store.acknowledge(change.incident.incident_id, "김관리")
+    assert (found.acknowledged_by, found.acknowledged_unix_ms) == ("김관리", NOW_UNIX_MS + 5_000)
+    assert set(states(engine, clock).values()) == {"cancelled"}
+    assert store.acknowledge(change.incident.incident_id, "이관리") == found
+    assert Messages(engine, clock).claim(10) == ()
+
+
+def test_an_unknown_incident_is_said_to_be_unknown(store: Incidents) -> None:
+    with pytest.raises(UnknownIncidentError, match="no incident 7"):
+        store.acknowledge(7, "x")
+    with pytest.raises(UnknownIncidentError, match="no incident 7"):
+        store.get(7)
+
+
+def test_a_still_finds_its_incident_before_and_after_the_fire(
+    engine: Engine, clock: ManualClock, store: Incidents
+) -> None:
+    def still(number: int, seq: int) -> Picture:
+        return Picture(MARKET, DEVICE, EPOCH, seq, event_id(number), "cam-1", NOW_UNIX_MS, b"\xff\xd8\xff%d" % number)
+
+    record(engine, clock, still(1, 9001), sighting(1, zone="a"), sighting(2, zone="b"), still(2, 9002))
+    for zone, number in (("a", 1), ("b", 2)):
+        found = next(one for one in store.open_and_recent(MARKET) if one.zone == zone)
+        picture = store.still(found.incident_id)
+        assert picture is not None
+        assert (picture.event_id, picture.jpeg[-1:]) == (event_id(number), b"%d" % number)
+        assert {one.name for one in store.events(found.incident_id)} == {"fire", "still"}
+
+
+def test_changes_are_seen_by_this_sides_clock(engine: Engine, clock: ManualClock, store: Incidents) -> None:
+    record(engine, clock, sighting(1, unix_ms=NOW_UNIX_MS - 5_000_000))
+    assert len(store.changed_since(NOW_UNIX_MS)) == 1
+    assert store.changed_since(NOW_UNIX_MS + 1) == ()
+
+
+def test_many_writers_at_once_make_one_incident(engine: Engine, clock: ManualClock, store: Incidents) -> None:
+    compose = composer(engine, clock)
+    gate = threading.Barrier(8)
+    errors: list[Exception] = []
+
+    def write(number: int) -> None:
+        mine = Incidents(engine, clock)
+        gate.wait()
+        try:
+            for round_number in range(5):
+                mine.record([sighting(number, camera=f"cam-{number}", seq=number * 100 + round_number)], compose)
+        except Exception as error:  # noqa: BLE001 — kept for the assertion below
+            errors.append(error)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(1, 9)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert errors == []
+    (found,) = store.open_and_recent(MARKET)
+    assert found.event_count == 40
+    assert len(states(engine, clock)) == 4
+
+
+def test_codes_that_are_taken_are_drawn_again(engine: Engine, clock: ManualClock) -> None:
+    codes = iter(("AAAA", "AAAA", "AAAA", "BBBB"))
+    store = Incidents(engine, clock, code=lambda: next(codes))
+    store.record([sighting(1, zone="a"), sighting(2, zone="b")], lambda _change: ())
+    assert {one.code for one in store.open_and_recent(MARKET)} == {"AAAA", "BBBB"}
+    assert set(new_code()) <= set(CODE_LETTERS)
+
+
+def test_reevaluation_tells_whoever_was_not_told(engine: Engine, clock: ManualClock, store: Incidents) -> None:
+    fresh = sighting(1)
+    store.record([fresh], lambda _change: ())
+    assert store.reevaluate(composer(engine, clock), lambda _event, _incident: fresh) == 4
+    assert store.reevaluate(composer(engine, clock), lambda _event, _incident: fresh) == 0
+
+
+def test_a_value_that_the_database_cannot_hold_says_so(postgres_url: str, clock: ManualClock) -> None:
+    engine = open_database(postgres_url)
+    migrate(engine)
+    enrol(engine)
+    with pytest.raises(UnstorableError):
+        record(engine, clock, replace(sighting(1), zone="z" * 64))
+    assert rows(engine) == (0, 0)
+    engine.dispose()

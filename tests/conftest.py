@@ -1,0 +1,40 @@
+"""Fixtures that every package's tests share."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = (
+    "tests.mqtt_fixtures",
+    "tests.postgres_fixtures",
+    "tests.influx_fixtures",
+    "tests.kannel_fixtures",
+)
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def _ci() -> bool:
+    return os.environ.get("CI", "").lower() in {"1", "true"}
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder with real data; without it a test skips on a user's machine and fails in CI."""
+    path = Path(os.environ.get("JANGTEO_DATA", ROOT.parent / "shared" / "data"))
+    if not path.is_dir():
+        reason = f"no real data at {path} (set JANGTEO_DATA)"
+        if _ci():
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return path
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A loopback TCP port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
