@@ -204,17 +204,17 @@ def config_check(file: Annotated[Path, typer.Argument(help="A site file or a dev
 
     Example: jangteo config check config/example-site.yaml
     """
-    from jangteo.device import load_device
-    from jangteo.site import load_site
+    # A site file has devices. A Pi, which has none of the central parts installed, can check its own device's file.
+    if file.is_file() and "\ndevices:" in "\n" + file.read_text(encoding="utf-8", errors="replace"):
+        from jangteo.site import load_site
 
-    # A site file has devices; a device's file has a market of its own.
-    is_site = "devices:" in file.read_text(encoding="utf-8", errors="replace") if file.is_file() else False
-    if is_site:
         site = load_site(file)
         print(f"{file}: a site file with {len(site.devices)} devices, all good")
-    else:
-        device = load_device(file)
-        print(f"{file}: the settings of device {device.identity.username}, all good")
+        return
+    from jangteo.device import load_device
+
+    device = load_device(file)
+    print(f"{file}: the settings of device {device.identity.username}, all good")
 
 
 @sim_app.command("flame")
