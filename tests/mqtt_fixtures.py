@@ -1,6 +1,5 @@
 """Real brokers for tests: started on free loopback ports, ended by their own process ids."""
 
-import os
 import signal
 import socket
 import subprocess
@@ -16,6 +15,7 @@ from broker.program.trial import TrialProgram
 from contract.access import DeviceIdentity
 from contract.catalog import Role
 from runtime.secret_files import write_secret
+from tests.absent import absent
 from tests.eventually import eventually
 from transport.ports import BrokerSettings
 
@@ -24,6 +24,7 @@ DEVICES = (
     DeviceIdentity("jungang", "edge-2"),
     DeviceIdentity("seomun", "edge-1"),
 )
+
 CENTRAL = (Role.INGEST, Role.ALERTS, Role.CONSOLE)
 PASSWORDS = {name: f"password-of-{name}" for name in (*(one.username for one in DEVICES), *CENTRAL)}
 ROOT = Path(__file__).resolve().parent.parent
@@ -91,10 +92,7 @@ def running_mosquitto(directory: Path) -> Iterator[RunningBroker]:
     """Mosquitto with users for every role and for `DEVICES`; without the program: skip, or fail in CI."""
     program = find_mosquitto()
     if program is None:
-        reason = "the mosquitto program is not installed"
-        if os.environ.get("CI", "").lower() in {"1", "true"}:
-            pytest.fail(reason)
-        pytest.skip(reason)
+        absent("the mosquitto program is not installed")
     with _running(MosquittoProgram(program, directory, free_tcp_port(), PASSWORDS, DEVICES), directory) as broker:
         yield broker
 

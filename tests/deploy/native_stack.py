@@ -22,12 +22,12 @@ from typing import Any
 
 import httpx
 import psycopg
-import pytest
 import yaml
 
 from broker.program.mosquitto import find_mosquitto
 from broker.program.port import accepts_connections
 from jangteo.deployment import make_secrets
+from tests.absent import absent
 from tests.eventually import eventually
 from tests.influx_fixtures import InfluxServer, running_influx, start_nginx
 from tests.postgres_fixtures import DEBIAN_PROGRAMS
@@ -41,13 +41,6 @@ JANGTEO = Path(sys.executable).with_name("jangteo")
 TEXTS = {".yaml", ".conf"}
 END_WITHIN_S = 15
 PLAYER_PORT = "8611"
-
-
-def missing(reason: str) -> None:
-    """Skip, or fail in CI."""
-    if os.environ.get("CI", "").lower() in {"1", "true"}:
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @dataclass
@@ -229,7 +222,7 @@ def postgres_program(name: str) -> str:
     """A program of PostgreSQL's, on PATH or where Debian puts it."""
     found = shutil.which(name) or next((str(path) for path in sorted(DEBIAN_PROGRAMS.glob(f"*/bin/{name}"))), None)
     if found is None:
-        missing(f"{name} is not installed (Debian: postgresql)")
+        absent(f"{name} is not installed (Debian: postgresql)")
     return str(found)
 
 
@@ -282,7 +275,7 @@ def _start_postgres(stack: ExitStack, native: Native) -> None:
 def _start_mosquitto(native: Native) -> None:
     program = find_mosquitto()
     if program is None:
-        missing("the mosquitto program is not installed")
+        absent("the mosquitto program is not installed")
     native.mount("mosquitto")
     name, *words = (native.rewritten("mosquitto", word) for word in SERVICES["mosquitto"]["command"])
     assert name == "mosquitto"

@@ -12,6 +12,7 @@ import pytest
 
 from runtime.clock import ManualClock
 from runtime.errors import FatalError
+from tests.absent import absent
 from tests.transport.payloads import BAYS, FIRE, bays, fire
 from transport.outbox_database import SCHEMA_VERSION
 from transport.ports import OutboxFullError
@@ -162,7 +163,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
             ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(mount)], check=False, capture_output=True
         ).returncode
     ):
-        pytest.skip("mounting a small file system takes root")
+        absent("mounting a small file system takes root")
     yield mount
     subprocess.run(["umount", "--lazy", str(mount)], check=True)  # a failed test may hold a file open
 

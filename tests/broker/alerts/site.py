@@ -1,7 +1,6 @@
 """A real Mosquitto, a central state and the alerts service as its own process, for tests and the benchmark."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -11,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
 from sqlalchemy import Engine
 
 from broker.program.mosquitto import MosquittoProgram, find_mosquitto
@@ -20,6 +18,7 @@ from broker.stores.parts import Parts
 from contract.access import DeviceIdentity
 from runtime.clock import SystemClock
 from runtime.secret_files import write_secret
+from tests.absent import absent
 from tests.broker.alerts.central import DEVICE, MARKET, enrol
 from tests.eventually import eventually
 from transport.mqtt_session import MqttSession
@@ -87,10 +86,7 @@ def open_site(folder: Path, database_url: str, devices: Sequence[str] = (DEVICE,
     """Mosquitto runs from here to the end of the `with`; the market is enrolled."""
     program = find_mosquitto()
     if program is None:
-        reason = "mosquitto is not installed (Debian: mosquitto)"
-        if os.environ.get("CI", "").lower() in {"1", "true"}:
-            pytest.fail(reason)
-        pytest.skip(reason)
+        absent("mosquitto is not installed (Debian: mosquitto)")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])

@@ -29,6 +29,7 @@ from contract.telemetry import BayBatch
 from contract.topics import Topic, TopicFilter
 from runtime.backoff import Backoff
 from runtime.secret_files import write_secret
+from tests.absent import absent
 from tests.contract.samples import SAMPLES
 from tests.eventually import eventually, eventually_async
 from tests.mqtt_fixtures import CENTRAL, DEVICES, PASSWORDS, free_tcp_port
@@ -64,7 +65,7 @@ class Production:
 def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
     program = find_mosquitto()
     if program is None:
-        pytest.skip("the mosquitto program is not installed")
+        absent("the mosquitto program is not installed")
     directory = tmp_path_factory.mktemp("mosquitto")
     made = Production(directory, free_tcp_port(), free_tcp_port())
     (directory / "data").mkdir()
