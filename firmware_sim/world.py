@@ -228,6 +228,8 @@ class DeviceWorld:
             lots.setdefault(echo.lot, []).append(echo.bay)
         unseen = {lot: [f"{lot}/{number:02d}" for number in range(LOT_CAPACITY_ASSUMED)] for lot in lots}
         counters = [one.counter for one in self.wiring.beams]
+        if not lots and not counters:
+            return iter(())  # a device of cameras and screens alone: no hour would ever bring anything
         return traffic.endless(
             {lot: bays or unseen[lot] for lot, bays in lots.items()}, counters, self._start_unix_ms, seed
         )

@@ -165,3 +165,9 @@ async def test_it_runs_as_a_task_until_cancelled() -> None:
     with contextlib.suppress(asyncio.CancelledError):
         await task
     assert task.cancelled()
+
+
+def test_a_device_of_cameras_and_screens_alone_has_no_traffic_and_starts_at_once() -> None:
+    with DeviceWorld(DeviceWiring("screens-1"), MockFactory(), seed=1) as world:
+        assert world.truth() == {}
+        assert world.is_over
