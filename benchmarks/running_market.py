@@ -1,14 +1,13 @@
 """A running `jangteo up` in a folder of its own, for end-to-end tests and benchmarks."""
 
 import json
-import os
 import re
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -27,16 +26,18 @@ Json = Any  # an API's answer, looked at field by field
 class RunningMarket:
     """Starts on entry, stops on exit. `start_s` is how long the start took until the console answered.
 
+    `wrapper` is a command that the start is handed to, word by word.
+
     Raises:
         TimeoutError: the console did not answer in time; the text holds the output.
     """
 
-    def __init__(self, data: Path, arguments: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, data: Path, arguments: Sequence[str] = (), wrapper: Sequence[str] = ()) -> None:
         self.data = data
         self.port = free_port()
         self.start_s = 0.0
         self._arguments = list(arguments)
-        self._environment = dict(environment or {})
+        self._wrapper = list(wrapper)
         self._process: subprocess.Popen[bytes] | None = None
         self._output = data.parent / f"{data.name}.out"
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=10.0, trust_env=False)
@@ -46,11 +47,10 @@ class RunningMarket:
         began_s = time.monotonic()
         with self._output.open("ab") as output:
             self._process = subprocess.Popen(
-                [*argv, *self._arguments],
+                [*self._wrapper, *argv, *self._arguments],
                 cwd=ROOT,
                 stdout=output,
                 stderr=output,
-                env={**os.environ, **self._environment},
                 start_new_session=True,
             )
         self.until(self._answers, READY_TIMEOUT_S, "the console answers")
@@ -129,6 +129,10 @@ class RunningMarket:
             except psutil.NoSuchProcess:
                 continue
         return found
+
+    def port_of(self, name: str) -> int:
+        """The loopback port that this start gave to `name` (broker, cameras, player.<device>)."""
+        return int(json.loads((self.data / "etc" / "ports.json").read_text(encoding="utf-8"))[name])
 
     def truth(self, device: str) -> dict[str, bool]:
         """Which bays of a device the simulator has a car in, now."""

@@ -79,3 +79,25 @@ def delivered(market: RunningMarket, device: str) -> bool:
     """Nothing dropped, and nothing waits but what the last seconds brought."""
     agent = market.devices()[device]["agent"]
     return bool(agent["state"] == "live" and agent["outbox_dropped_count"] == 0 and agent["outbox_rows"] < 10)
+
+
+@pytest.mark.parametrize(
+    ("order", "reasons"),
+    [("freeze", {"frozen"}), ("dead", {"absent", "dead", "stale", "frozen"})],
+    ids=["freeze", "dead"],
+)
+def test_a_camera_that_freezes_or_dies_is_unknown_with_its_reason_and_comes_back(
+    market: RunningMarket, order: str, reasons: set[str]
+) -> None:
+    def camera() -> dict[str, object]:
+        found: dict[str, object] = market.devices()["east-gate-1"]["cameras"][0]
+        return found
+
+    market.until(lambda: camera()["state"] == "live", 60.0, "the camera is live")
+    simulator = f"http://127.0.0.1:{market.port_of('cameras')}/gate-cam/{order}"
+    assert httpx.post(simulator, params={"on": "true"}, trust_env=False).status_code == httpx.codes.OK
+    market.until(lambda: camera()["state"] == "unknown", 60.0, f"the camera is unknown after {order}")
+    assert camera()["reason"] in reasons
+    assert market.devices()["east-gate-1"]["presence"] == "online"
+    httpx.post(simulator, params={"on": "false"}, trust_env=False)
+    market.until(lambda: camera()["state"] == "live", 60.0, "the camera is back")

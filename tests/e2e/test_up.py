@@ -9,10 +9,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
 from benchmarks.running_market import ROOT, RunningMarket, free_port
+from broker.program.mosquitto import find_mosquitto
+from tests.absent import absent
 from tests.eventually import eventually
 
 pytestmark = pytest.mark.server
@@ -121,3 +124,19 @@ def test_nothing_listens_beyond_loopback(tmp_path: Path) -> None:
         addresses = [str(one.laddr[0]) for one in sockets if one.laddr]
         assert len(addresses) >= 6
         assert set(addresses) == {"127.0.0.1"}
+
+
+# Hides the program from what it starts, and from nobody else: a mount that only its children see.
+WITHOUT_MOSQUITTO = ("unshare", "--mount", "sh", "-c", 'mount --bind /dev/null "$0" && exec "$@"')
+
+
+def test_without_mosquitto_a_trial_broker_serves_and_every_page_says_so(tmp_path: Path) -> None:
+    program = find_mosquitto()
+    if program is None or os.geteuid() != 0:
+        absent("hiding the mosquitto program takes root, and the program")
+    with RunningMarket(tmp_path / "var", wrapper=(*WITHOUT_MOSQUITTO, str(program))) as market:
+        assert "trial broker" in market.until(
+            lambda: market.output if "Ctrl-C" in market.output else "", 30.0, "the greeting"
+        )
+        market.until(lambda: "unknown" not in market.bays().values(), 60.0, "the bays come through it")
+        assert "시험용 브로커" in httpx.get(f"http://127.0.0.1:{market.port}/sign-in", trust_env=False).text
