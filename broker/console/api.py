@@ -3,13 +3,15 @@
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
+from broker.console.acknowledge import acknowledge
 from broker.console.composition import Console, console_of
 from broker.console.errors import ERRORS
 from broker.console.incidents import incident_view, message_view
 from broker.console.intake import NoticeInput, notice_view, read_notice, take_notice, withdraw_notice
+from broker.console.problems import NotHereError
 from broker.console.security import Visitor, api_visitor
 from broker.console.silence import silence_siren
 from broker.console.streams import json_stream
@@ -27,8 +29,11 @@ from broker.console.views import (
 
 router = APIRouter(prefix="/api/v1", tags=["api"], responses=ERRORS)
 
+ID_MAX = 2**63 - 1  # what a database holds
+
 Composed = Annotated[Console, Depends(console_of)]
 Caller = Annotated[Visitor, Depends(api_visitor)]
+Number = Annotated[int, Path(ge=1, le=ID_MAX)]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 NOTICE_BODY = {
     "requestBody": {
@@ -72,27 +77,25 @@ def get_incidents(market: str, _caller: Caller, console: Composed, limit: Limit 
 
 
 @router.get("/incidents/{incident_id}")
-def get_incident(incident_id: int, _caller: Caller, console: Composed) -> IncidentView:
+def get_incident(incident_id: Number, _caller: Caller, console: Composed) -> IncidentView:
     """One incident."""
     return incident_view(console.incidents.get(incident_id), console.clock.unix_ms())
 
 
 @router.get("/incidents/{incident_id}/still", response_class=Response)
-def get_still(incident_id: int, _caller: Caller, console: Composed) -> Response:
+def get_still(incident_id: Number, _caller: Caller, console: Composed) -> Response:
     """The incident's newest picture (JPEG)."""
     console.incidents.get(incident_id)
     still = console.incidents.still(incident_id)
     if still is None:
-        raise LookupError(f"no picture of incident {incident_id} has come yet")
+        raise NotHereError("still", n=incident_id)
     return Response(still.jpeg, media_type="image/jpeg")
 
 
 @router.post("/incidents/{incident_id}/acknowledge")
-def acknowledge(incident_id: int, caller: Caller, console: Composed) -> IncidentView:
+def post_acknowledge(incident_id: Number, caller: Caller, console: Composed) -> IncidentView:
     """Somebody takes care of it: messages that are still due are cancelled. A second time changes nothing."""
-    incident = console.incidents.acknowledge(incident_id, caller.user.name)
-    console.audit.write(caller.user.name, "incident.acknowledge", f"{incident.market}/{incident.code}")
-    return incident_view(incident, console.clock.unix_ms())
+    return incident_view(acknowledge(console, incident_id, caller.user.name), console.clock.unix_ms())
 
 
 @router.get("/devices")
@@ -129,11 +132,11 @@ async def post_notice(market: str, request: Request, caller: Caller, console: Co
 
 
 @router.delete("/markets/{market}/notices/{notice_id}")
-async def delete_notice(market: str, notice_id: int, caller: Caller, console: Composed) -> PushedView:
+async def delete_notice(market: str, notice_id: Number, caller: Caller, console: Composed) -> PushedView:
     """Take a notice off every screen."""
     notice = await asyncio.to_thread(console.notices.get, notice_id)
     if notice is None or notice.market != market:
-        raise LookupError(f"{market} has no notice {notice_id}")
+        raise NotHereError("notice", market=market, n=notice_id)
     return await withdraw_notice(console, notice, caller.user.name)
 
 

@@ -6,12 +6,13 @@ import re
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
+from broker.console.problems import ExplainedError
 from runtime.errors import FatalError
 
 SHA256_HEX = re.compile(r"[0-9a-f]{64}")
 
 
-class AssetsFullError(FatalError):
+class AssetsFullError(ExplainedError, FatalError):
     """The folder's bound is reached and everything in it is in use."""
 
 
@@ -62,6 +63,4 @@ class AssetFiles:
                 path.unlink(missing_ok=True)
                 total -= size
         if total + wanted_bytes > self._bytes_max:
-            raise AssetsFullError(
-                f"the picture store holds {total} of {self._bytes_max} bytes and all is in use: withdraw a notice"
-            )
+            raise AssetsFullError("pictures_full", total=total, limit=self._bytes_max)

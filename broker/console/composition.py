@@ -16,6 +16,7 @@ from broker.console.link import Link
 from broker.console.live import LiveState
 from broker.console.push import SignagePush
 from broker.console.settings import ConsoleSettings
+from broker.console.shared import SharedSections
 from broker.console.state import Moment, devices, occupancy
 from broker.console.views import ArrivalView, DeviceView, OccupancyView
 from broker.console.watch import Facts, Watch
@@ -72,6 +73,7 @@ class Console:
     watch: Watch
     day_starts: DayStarts
     attempts: Attempts
+    shared: SharedSections
     counters: Counters = field(default_factory=Counters)
 
     def moment(self) -> Moment:
@@ -163,6 +165,7 @@ def compose(
         watch=watch,
         day_starts=day_starts,
         attempts=Attempts(clock),
+        shared=SharedSections(clock, lambda: hub.told_count),
     )
 
 

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from broker.console.problems import NotHereError
 from broker.series.ports import Series
 from broker.stores.registry import DeviceRecord, Named, Registry, Subject
 from contract.access import DeviceIdentity
@@ -12,7 +13,7 @@ from runtime.clock import Clock
 REFRESH_S = 2.0
 
 
-class UnknownMarketError(LookupError):
+class UnknownMarketError(NotHereError):
     """There is no such market in the registry."""
 
 
@@ -85,7 +86,7 @@ class Directory:
         self._refresh_if_old()
         listing = self._listings.get(market)
         if listing is None:
-            raise UnknownMarketError(market)
+            raise UnknownMarketError("market", market=market)
         return listing
 
     def knows(self, series: Series) -> bool:

@@ -11,13 +11,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from broker.console.problems import ExplainedError
+
 QUEUE_MAX = 256
 LISTENERS_MAX = 200
 RELOAD = "reload"
 END = "end"
 
 
-class TooManyListenersError(RuntimeError):
+class TooManyListenersError(ExplainedError):
     """As many streams are open as this process serves."""
 
 
@@ -74,6 +76,7 @@ class Hub:
         self._listeners_max = listeners_max
         self._listeners: dict[int, Listener] = {}
         self._numbers = itertools.count()
+        self.told_count = 0
         self._closed = False
 
     @property
@@ -89,7 +92,7 @@ class Hub:
             TooManyListenersError: no more are served.
         """
         if len(self._listeners) >= self._listeners_max:
-            raise TooManyListenersError(f"{self._listeners_max} streams are open, which is as many as are served")
+            raise TooManyListenersError("streams_full", n=self._listeners_max)
         number = next(self._numbers)
         listener = self._listeners[number] = Listener(market, self._queue_max)
         if self._closed:
@@ -101,6 +104,7 @@ class Hub:
 
     def tell(self, change: Change) -> None:
         """Offer a change to every listener."""
+        self.told_count += 1
         for listener in tuple(self._listeners.values()):
             listener.offer(change)
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 from sqlalchemy.exc import DBAPIError
 from starlette.datastructures import FormData, UploadFile
 
@@ -15,6 +16,7 @@ from broker.console.composition import Console
 from broker.console.hub import Change
 from broker.console.manifest import NOTICES_PER_MARKET_MAX
 from broker.console.pictures import BadPictureError, inspect_picture
+from broker.console.problems import ExplainedError
 from broker.console.push import TooMuchSignageError
 from broker.console.views import NoticeView, PushedView
 from broker.stores.database import as_retryable
@@ -22,6 +24,7 @@ from broker.stores.notices import Asset, Draft, Notice
 from contract.payload import UnixMs
 
 MS_PER_S = 1000
+CONTROL_END = 0x20
 
 
 class NoticeInput(BaseModel):
@@ -32,8 +35,8 @@ class NoticeInput(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    title: Annotated[str, Field(min_length=1, max_length=80)]
-    text: Annotated[str, Field(max_length=500)] = ""
+    title: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
+    text: Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)] = ""
     picture: Annotated[str | None, Field(description="base64")] = None
     from_unix_ms: UnixMs | None = None
     until_unix_ms: UnixMs | None = None
@@ -41,22 +44,19 @@ class NoticeInput(BaseModel):
 
     @field_validator("title", "text")
     @classmethod
-    def _is_trimmed(cls, value: str) -> str:
-        return value.strip()
-
-    @field_validator("title")
-    @classmethod
-    def _has_words(cls, value: str) -> str:
-        if not value:
-            raise ValueError("a notice needs a title")
-        return value
+    def _has_no_control_characters(cls, value: str) -> str:
+        """A screen cannot show them, and PostgreSQL cannot hold NUL. Forms send line ends as CR LF."""
+        lines = value.replace("\r\n", "\n")
+        if any(ord(one) < CONTROL_END and one not in "\n\t" for one in lines):
+            raise PydanticCustomError("control_characters", "holds control characters")
+        return lines
 
 
-class BadNoticeError(ValueError):
+class BadNoticeError(ExplainedError, ValueError):
     """A notice that cannot be taken; `field` names the input."""
 
-    def __init__(self, sentence: str, field: str) -> None:
-        super().__init__(sentence)
+    def __init__(self, key: str, field: str, **values: object) -> None:
+        super().__init__(key, **values)
         self.field = field
 
 
@@ -72,11 +72,11 @@ async def read_notice(request: Request) -> tuple[NoticeInput, bytes | None]:
         async with request.form() as form:
             return await _from_form(form)
     if kind != "application/json":
-        raise BadNoticeError("send the notice as application/json or multipart/form-data", "Content-Type")
+        raise BadNoticeError("notice_kind", "Content-Type")
     try:
         wanted = NoticeInput.model_validate_json(await request.body())
     except ValidationError as error:
-        raise RequestValidationError(error.errors(include_url=False, include_context=False)) from error
+        raise RequestValidationError(error.errors(include_url=False)) from error
     return wanted, None if wanted.picture is None else _from_base64(wanted.picture)
 
 
@@ -140,10 +140,10 @@ def _store(console: Console, market: str, wanted: NoticeInput, picture: bytes | 
     start = now if wanted.from_unix_ms is None else wanted.from_unix_ms
     end = wanted.until_unix_ms if wanted.duration_s is None else start + wanted.duration_s * MS_PER_S
     if end is not None and end <= max(start, now):
-        raise BadNoticeError("the notice would be over before it begins: give a later end", "until_unix_ms")
+        raise BadNoticeError("notice_over", "until_unix_ms")
     try:
         if console.notices.count_current(market) >= NOTICES_PER_MARKET_MAX:
-            raise TooMuchSignageError(f"{NOTICES_PER_MARKET_MAX} notices are on these screens: withdraw one first")
+            raise TooMuchSignageError("notices_full", n=NOTICES_PER_MARKET_MAX)
         sha256 = None if picture is None else _keep(console, picture)
         return console.notices.add(market, Draft(wanted.title, wanted.text, sha256, start, end, who))
     except DBAPIError as error:
@@ -154,7 +154,7 @@ def _keep(console: Console, picture: bytes) -> str:
     try:
         seen = inspect_picture(picture)
     except BadPictureError as error:
-        raise BadNoticeError(str(error), "picture") from error
+        raise BadNoticeError(error.key, "picture", **error.values) from error
     sha256 = console.files.keep(picture, console.notices.pictures_in_use())
     console.notices.keep_asset(Asset(sha256, seen.media_type, len(picture)))
     return sha256
@@ -166,11 +166,11 @@ async def _from_form(form: FormData) -> tuple[NoticeInput, bytes | None]:
     names = set(NoticeInput.model_fields) - {"picture"}
     values = {name: value for name, value in form.items() if name in names and isinstance(value, str) and value}
     if isinstance(file, str) and file:
-        raise BadNoticeError("send the picture as a file of the form", "picture")
+        raise BadNoticeError("picture_not_file", "picture")
     try:
         return NoticeInput.model_validate(values), picture or None
     except ValidationError as error:
-        raise RequestValidationError(error.errors(include_url=False, include_context=False)) from error
+        raise RequestValidationError(error.errors(include_url=False)) from error
 
 
 def _from_base64(text: str) -> bytes:
@@ -179,4 +179,4 @@ def _from_base64(text: str) -> bytes:
     try:
         return base64.b64decode("".join(body.split()), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise BadNoticeError("the picture is not base64: encode the file's bytes", "picture") from error
+        raise BadNoticeError("picture_base64", "picture") from error

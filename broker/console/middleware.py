@@ -21,6 +21,7 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
 }
+STREAM_PATHS = frozenset({"/live", "/api/v1/stream"})
 JSON_TYPE = (b"content-type", b"application/json")
 STRICT_TRANSPORT = "max-age=31536000"
 
@@ -60,6 +61,31 @@ class SecurityHeaders:
         return host.lower() in self._allowed_hosts or name in self._allowed_hosts
 
 
+class Lenient:
+    """ASGI middleware: a trailing slash is no other address, and HEAD is answered as GET without its body.
+
+    A redirect would name the address by what this process sees of it, which behind a proxy is not what a browser sees.
+    A stream has no end, so HEAD is not for it.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        path = scope["path"].rstrip("/") or "/"
+        is_head = scope["method"] == "HEAD" and path not in STREAM_PATHS
+
+        async def bodiless(message: Message) -> None:
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+        asked = {**scope, "path": path, "method": "GET" if is_head else scope["method"]}
+        await self._app(asked, receive, bodiless if is_head else send)
+
+
 class BodyLimit:
     """ASGI middleware: a body over `BODY_BYTES_MAX` is refused while it arrives, and no more of it is read."""
 
@@ -78,8 +104,7 @@ class BodyLimit:
             message = await receive()
             received += len(message.get("body", b""))
             if received > BODY_BYTES_MAX:
-                limit_mb = BODY_BYTES_MAX // 1_000_000
-                raise HTTPException(413, f"the request is larger than {limit_mb} MB: send a smaller picture")
+                raise HTTPException(413)
             return message
 
         await self._app(scope, counted, send)

@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from sqlalchemy.exc import DBAPIError
 
 from broker.console.composition import Console, console_of
+from broker.console.problems import NotHereError
 from broker.console.security import Bearer, NotSignedInError, api_visitor, is_local
 from broker.console.views import HealthView, PartView
 from broker.stores.parts import PartStatus
@@ -32,20 +33,19 @@ def get_metrics(request: Request, bearer: Bearer, console: Composed) -> Response
     """Every part's counters for Prometheus. From this machine itself without a token, from elsewhere with one."""
     if not is_local(request):
         if bearer is None:
-            raise NotSignedInError("metrics from another machine need 'Authorization: Bearer <token>'")
+            raise NotSignedInError("metrics_token")
         api_visitor(request, bearer, console)
     registry = CollectorRegistry()
     registry.register(_Collected(console))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
-@router.head("/assets/{sha256}", include_in_schema=False)
 @router.get("/assets/{sha256}", tags=["operations"], response_class=Response)
 def get_asset(sha256: str, request: Request, console: Composed) -> Response:
     """A file by its hash, whole or in ranges. Needs no sign-in: who knows the hash has been given the manifest."""
     path, asset = console.files.find(sha256), console.notices.asset(sha256)
     if path is None or asset is None:
-        raise LookupError("no file with this hash is kept here")
+        raise NotHereError("file")
     if f'"{sha256}"' in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=ASSET_HEADERS)
     return FileResponse(path, media_type=asset.media_type, headers={**ASSET_HEADERS, "etag": f'"{sha256}"'})

@@ -4,24 +4,45 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
+import structlog
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, StreamingResponse
+from sqlalchemy.exc import DBAPIError
 
+from broker.console.acknowledge import acknowledge
+from broker.console.api import Number
+from broker.console.assets import AssetsFullError
 from broker.console.composition import Console, console_of
+from broker.console.errors import Answer, answer_to
 from broker.console.hub import END, Listener
 from broker.console.incidents import message_view
 from broker.console.intake import BadNoticeError, read_notice, take_notice, withdraw_notice
 from broker.console.operations import health
+from broker.console.pictures import PICTURE_BYTES_MAX
+from broker.console.problems import NotHereError
+from broker.console.push import TooMuchSignageError
 from broker.console.render import error_visitor, language_of, page, words_of
-from broker.console.sections import GROUPS, alarms, market_context, notices_context, render_sections
+from broker.console.sections import (
+    CLOCK,
+    GROUPS,
+    alarms,
+    market_context,
+    notices_context,
+    render_clock,
+    render_sections,
+)
 from broker.console.security import Visitor, form_visitor, page_visitor
 from broker.console.silence import silence_siren
 from broker.console.streams import RETRY_MS, STREAM_HEADERS, event
 from broker.console.texts import Language
 from broker.stores.dead_letters import DEAD_LETTERS_MAX
 from broker.stores.registry import Named
+from runtime.errors import JangteoError, RetryableError
+
+log = structlog.get_logger(__name__)
 
 STATIC = Path(__file__).parent / "static"
 CLOCK_EVERY_S = 3.0
@@ -31,6 +52,9 @@ DEAD_LETTERS_SHOWN = 200
 AUDIT_SHOWN = 50
 
 router = APIRouter()  # who may see a page is decided by each page's own visitor
+
+# said above the form, with what was typed still in it
+NOTICE_REFUSED = (BadNoticeError, RequestValidationError, TooMuchSignageError, AssetsFullError, RetryableError)
 
 Composed = Annotated[Console, Depends(console_of)]
 Seen = Annotated[Visitor, Depends(page_visitor)]
@@ -50,7 +74,14 @@ def get_home(request: Request, visitor: Seen, console: Composed) -> Response:
 @router.get("/markets/{market}")
 def get_market(market: str, request: Request, visitor: Seen, console: Composed) -> Response:
     """A market, live."""
-    context = {**market_context(console, market), "page": "market", "silence": request.query_params.get("silence")}
+    query = request.query_params
+    reply = console.live.reply(query.get("command", ""))
+    context = {
+        **market_context(console, market),
+        "page": "market",
+        "silence": query.get("silence") if reply is None else reply.outcome,
+        "silence_reason": "" if reply is None else reply.reason,
+    }
     return _page(request, "market.html", context, visitor, group="live")
 
 
@@ -66,40 +97,38 @@ async def post_notice(market: str, request: Request, visitor: Sent, console: Com
     try:
         wanted, picture = await read_notice(request)
         await take_notice(console, market, wanted, picture, visitor.user.name)
-    except BadNoticeError as error:
+    except NOTICE_REFUSED as error:
         form = await request.form()
         typed = {name: value for name, value in form.items() if isinstance(value, str)}
-        return await asyncio.to_thread(
-            _notices_page, request, market, visitor, console, status=422, error=str(error), typed=typed
-        )
+        answer = answer_to(error, language_of(request), labelled=True)
+        return await asyncio.to_thread(_notices_page, request, market, visitor, console, answer=answer, typed=typed)
     return RedirectResponse(f"/markets/{market}/notices?sent=1", 303)
 
 
 @router.post("/markets/{market}/notices/{notice_id}/withdraw")
-async def post_withdraw(market: str, notice_id: int, visitor: Sent, console: Composed) -> Response:
+async def post_withdraw(market: str, notice_id: Number, visitor: Sent, console: Composed) -> Response:
     """Take a notice off."""
     notice = await asyncio.to_thread(console.notices.get, notice_id)
     if notice is None or notice.market != market:
-        raise LookupError(f"{market} has no notice {notice_id}")
+        raise NotHereError("notice", market=market, n=notice_id)
     await withdraw_notice(console, notice, visitor.user.name)
     return RedirectResponse(f"/markets/{market}/notices", 303)
 
 
 @router.post("/markets/{market}/incidents/{incident_id}/acknowledge")
-def post_acknowledge(market: str, incident_id: int, request: Request, visitor: Sent, console: Composed) -> Response:
+def post_acknowledge(market: str, incident_id: Number, request: Request, visitor: Sent, console: Composed) -> Response:
     """Acknowledge from the page; with htmx the page's stream brings the new state."""
-    incident = console.incidents.acknowledge(incident_id, visitor.user.name)
-    console.audit.write(visitor.user.name, "incident.acknowledge", f"{incident.market}/{incident.code}")
+    acknowledge(console, incident_id, visitor.user.name, market)
     return _done(request, f"/markets/{market}#incidents")
 
 
 @router.get("/incidents/{incident_id}/still")
-def get_still(incident_id: int, _visitor: Seen, console: Composed) -> Response:
+def get_still(incident_id: Number, _visitor: Seen, console: Composed) -> Response:
     """An incident's picture."""
     console.incidents.get(incident_id)
     still = console.incidents.still(incident_id)
     if still is None:
-        raise LookupError("no picture of this incident has come yet")
+        raise NotHereError("still", n=incident_id)
     return Response(still.jpeg, media_type="image/jpeg", headers={"cache-control": "private, max-age=60"})
 
 
@@ -107,7 +136,8 @@ def get_still(incident_id: int, _visitor: Seen, console: Composed) -> Response:
 async def post_silence(market: str, device: str, visitor: Sent, console: Composed) -> Response:
     """Silence a device's sirens, and say what became of it."""
     seen = await silence_siren(console, market, device, visitor.user.name)
-    return RedirectResponse(f"/markets/{market}?silence={seen.outcome or 'waiting'}#sirens", 303)
+    query = urlencode({"silence": seen.outcome or "waiting", "command": seen.command_id})
+    return RedirectResponse(f"/markets/{quote(market)}?{query}#sirens", 303)
 
 
 @router.get("/messages")
@@ -154,7 +184,7 @@ async def get_live(
 ) -> StreamingResponse:
     """A page's own stream: its sections as HTML, each when it changes, and the clock every three seconds."""
     if group not in GROUPS or (group != "bar" and market is None):
-        raise LookupError(f"there is no live group {group!r}")
+        raise NotHereError("live_group", group=group)
     if market is not None:
         await asyncio.to_thread(console.directory.market, market)
     sections = _sections(console, group, market, language_of(request))
@@ -174,13 +204,24 @@ async def _sections(console: Console, group: str, market: str | None, language: 
         said: dict[str, str] = {}
         ended = False
         while not ended:
-            words = words_of(console, language, still=True)
-            fresh = await asyncio.to_thread(render_sections, console, group, market, words)
+            try:
+                fresh = await _render(console, group, market, language)
+            except (DBAPIError, JangteoError, LookupError) as error:
+                log.warning("console.stream_ended", group=group, market=market, reason=str(error))
+                return  # the page says that it is cut off, and asks again
             for name, html in fresh.items():
                 if said.get(name) != html:
                     yield event(name, html)
             said = fresh
             ended = await _something_new(listener)
+
+
+async def _render(console: Console, group: str, market: str | None, language: Language) -> dict[str, str]:
+    def render() -> dict[str, str]:
+        return render_sections(console, group, market, words_of(console, language, still=True))
+
+    sections = await console.shared.get((group, market, language), render)
+    return {**sections, CLOCK: render_clock(words_of(console, language))}
 
 
 async def _something_new(listener: Listener) -> bool:
@@ -199,19 +240,22 @@ def _notices_page(
     visitor: Visitor,
     console: Console,
     *,
-    status: int = 200,
-    error: str = "",
+    answer: Answer | None = None,
     typed: dict[str, str] | None = None,
 ) -> Response:
     context = {
         **market_context(console, market),
         **notices_context(console, market),
         "page": "notices",
-        "error": error,
+        "error": "" if answer is None else answer.sentence,
+        "error_field": None if answer is None else answer.field,
         "typed": typed or {},
+        "picture_bytes_max": PICTURE_BYTES_MAX,
         "sent": "sent" in request.query_params,
     }
-    return _page(request, "notices.html", context, visitor, group="notices", status=status)
+    return _page(
+        request, "notices.html", context, visitor, group="notices", status=200 if answer is None else answer.status
+    )
 
 
 def _page(

@@ -3,9 +3,11 @@
 import struct
 from dataclasses import dataclass
 
+from broker.console.problems import ExplainedError
 from contract.signage import MediaType
 
-PICTURE_BYTES_MAX = 5_000_000
+MILLION = 1_000_000
+PICTURE_BYTES_MAX = 5 * MILLION
 PICTURE_SIDE_PX_MAX = 8192
 PICTURE_PIXELS_MAX = 40_000_000  # what a Pi's browser can still decode beside its other pages
 
@@ -18,7 +20,7 @@ VP8L_SIGNATURE = 0x2F
 DIMENSION_MASK_14_BITS = 0x3FFF
 
 
-class BadPictureError(ValueError):
+class BadPictureError(ExplainedError, ValueError):
     """A picture that no screen shall get; the sentence says what would be right."""
 
 
@@ -38,19 +40,21 @@ def inspect_picture(data: bytes) -> Picture:
         BadPictureError: too large, not PNG, JPEG or WebP, or with a header that is cut or impossible.
     """
     if len(data) > PICTURE_BYTES_MAX:
-        limit_mb = PICTURE_BYTES_MAX // 1_000_000
-        raise BadPictureError(f"the picture has {len(data)} bytes: make it at most {limit_mb} MB")
+        raise BadPictureError("picture_bytes", n=len(data), limit_mb=PICTURE_BYTES_MAX // MILLION)
     try:
         picture = _read(data)
     except (struct.error, IndexError) as error:
-        raise BadPictureError("the picture's file is cut off: save it again as PNG, JPEG or WebP") from error
+        raise BadPictureError("picture_cut") from error
     if picture is None:
-        raise BadPictureError("the file is not a PNG, JPEG or WebP picture: save it as one of these")
+        raise BadPictureError("picture_type")
     sides = (picture.width_px, picture.height_px)
     if min(sides) < 1 or max(sides) > PICTURE_SIDE_PX_MAX or sides[0] * sides[1] > PICTURE_PIXELS_MAX:
         raise BadPictureError(
-            f"the picture is {sides[0]} by {sides[1]} pixels: make it at most {PICTURE_SIDE_PX_MAX} on a side"
-            f" and {PICTURE_PIXELS_MAX // 1_000_000} million in all"
+            "picture_sides",
+            width=picture.width_px,
+            height=picture.height_px,
+            side_max=PICTURE_SIDE_PX_MAX,
+            million_max=PICTURE_PIXELS_MAX // MILLION,
         )
     return picture
 

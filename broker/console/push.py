@@ -8,6 +8,7 @@ import structlog
 from broker.console.directory import Directory, MarketListing
 from broker.console.live import LiveState
 from broker.console.manifest import build_manifest
+from broker.console.problems import ExplainedError
 from broker.console.state import signage_report
 from broker.stores.notices import Notices
 from broker.stores.registry import Named
@@ -25,7 +26,7 @@ log = structlog.get_logger(__name__)
 MANIFEST_CHARACTERS_MAX = 200_000
 
 
-class TooMuchSignageError(FatalError):
+class TooMuchSignageError(ExplainedError, FatalError):
     """The market's notices do not fit into one manifest."""
 
 
@@ -126,7 +127,7 @@ class SignagePush:
             now_unix_ms=self._clock.unix_ms(),
             utc_offset_minutes=self._utc_offset_minutes,
         ).model_copy(update=_names(listing))
-        too_much = TooMuchSignageError("the market's notices are too long together for one manifest: withdraw some")
+        too_much = TooMuchSignageError("notices_long")
         if len(manifest.model_dump_json()) > MANIFEST_CHARACTERS_MAX:
             raise too_much
         signed = self._signer.sign_manifest(manifest)

@@ -9,6 +9,7 @@ from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from sqlalchemy.exc import DBAPIError
 
 from broker.console.composition import Console, console_of
 from broker.console.security import LANGUAGE_COOKIE, Visitor, session_visitor
@@ -134,5 +135,8 @@ def page(
 
 
 def error_visitor(request: Request) -> Visitor | None:
-    """Who sees an error page, if anybody is signed in."""
-    return session_visitor(request, console_of(request))
+    """Who sees an error page, if anybody is signed in; nobody while the database cannot say."""
+    try:
+        return session_visitor(request, console_of(request))
+    except DBAPIError:
+        return None

@@ -1,5 +1,6 @@
 """Sections: the pieces of pages that change while one looks, rendered alike for the page and for its stream."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -16,9 +17,12 @@ ALARMS_SHOWN = 5
 ALARM_INCIDENTS_READ = 20
 STILLS_SHOWN = 4
 
+DIGITS = re.compile(r"([0-9]+)")
+
 Context = Mapping[str, object]
 
-BAR = ("alarm", "link", "clock")
+CLOCK = "clock"
+BAR = ("alarm", "link", CLOCK)
 LIVE = ("summary", "lots", "people", "cameras", "screens", "sirens", "incidents")
 NOTICES = ("arrivals", "notice_list")
 GROUPS: Mapping[str, tuple[str, ...]] = {"bar": BAR, "live": BAR + LIVE, "notices": BAR + NOTICES}
@@ -36,7 +40,7 @@ class Alarm:
 
 
 def render_sections(console: Console, group: str, market: str | None, words: Words) -> dict[str, str]:
-    """The group's sections by name. `market` may be missing for the bar only.
+    """The group's sections by name, without the clock. `market` may be missing for the bar only.
 
     Raises:
         broker.console.directory.UnknownMarketError: there is no such market.
@@ -46,7 +50,12 @@ def render_sections(console: Console, group: str, market: str | None, words: Wor
         context |= market_context(console, market)
         if group == "notices":
             context |= notices_context(console, market)
-    return {name: fragment(f"sections/{name}.html", words, context) for name in GROUPS[group]}
+    return {name: fragment(f"sections/{name}.html", words, context) for name in GROUPS[group] if name != CLOCK}
+
+
+def render_clock(words: Words) -> str:
+    """The server's time: for each page at its own moment, ages in the browser go by it."""
+    return fragment("sections/clock.html", words, {})
 
 
 def market_context(console: Console, market: str) -> dict[str, object]:
@@ -62,8 +71,12 @@ def market_context(console: Console, market: str) -> dict[str, object]:
         "seen": seen,
         "lots": _lots_with_bays(seen),
         "devices": devices,
-        "cameras": [(device, one) for device in devices for one in device.cameras],
-        "screens": [(device, one) for device in devices for one in device.screens],
+        "cameras": sorted(
+            ((device, one) for device in devices for one in device.cameras), key=lambda it: natural(it[1].camera)
+        ),
+        "screens": sorted(
+            ((device, one) for device in devices for one in device.screens), key=lambda it: natural(it[1].screen)
+        ),
         "sirens": [(device, one) for device in devices for one in device.sirens],
         "incidents": incidents,
         "stills": _with_stills(console, incidents),
@@ -131,8 +144,12 @@ def _sum(counters: Sequence[CounterView], count: Callable[[CounterView], int | N
 
 
 def _with_stills(console: Console, incidents: Sequence[IncidentView]) -> frozenset[int]:
-    fires = [one.id for one in incidents if one.severity == "fire"][:STILLS_SHOWN]
-    return frozenset(one for one in fires if console.incidents.still(one) is not None)
+    return console.incidents.with_still([one.id for one in incidents if one.severity == "fire"][:STILLS_SHOWN])
+
+
+def natural(name: str) -> tuple[tuple[bool, int, str], ...]:
+    """A sort key by which cam-2 comes before cam-10."""
+    return tuple((one.isdecimal(), int(one) if one.isdecimal() else 0, one) for one in DIGITS.split(name))
 
 
 def offline_devices(devices: Sequence[DeviceView]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.datastructures import FormData
 
 from broker.console.composition import Console, console_of
+from broker.console.problems import ExplainedError
 from broker.stores.users import API_TOKEN, SESSION, User
 
 SESSION_COOKIE = "jangteo_session"
@@ -22,7 +23,7 @@ LOOPBACK = frozenset({"127.0.0.1", "::1"})
 PROXY_HEADERS = ("x-forwarded-for", "forwarded", "x-real-ip")
 
 
-class NotSignedInError(Exception):
+class NotSignedInError(ExplainedError):
     """An API call without a token or session that counts; the sentence says what to send."""
 
 
@@ -30,7 +31,7 @@ class SignInNeededError(Exception):
     """A page asked for without a session: to be answered with the way to the sign-in page."""
 
 
-class ForbiddenError(Exception):
+class ForbiddenError(ExplainedError):
     """Signed in, and still not allowed; the sentence says why."""
 
 
@@ -72,7 +73,7 @@ def api_visitor(request: Request, bearer: Bearer, console: Composed) -> Visitor:
         visitor = session_visitor(request, console)
     if visitor is None:
         console.counters.refused_tokens_total += 1
-        raise NotSignedInError("the token is missing or wrong: send 'Authorization: Bearer <token>'")
+        raise NotSignedInError("token")
     _check_role(request, visitor)
     return visitor
 
@@ -105,7 +106,7 @@ async def form_visitor(request: Request, visitor: Annotated[Visitor, Depends(pag
 def _check_form(request: Request, form: FormData, visitor: Visitor) -> None:
     sent = form.get("form_token")
     if not isinstance(sent, str) or not hmac.compare_digest(sent.encode(), visitor.form_token.encode()):
-        raise ForbiddenError("the form has expired: load the page again and send it once more")
+        raise ForbiddenError("form_expired")
     check_same_site(request)
     _check_role(request, visitor)
 
@@ -131,7 +132,7 @@ def check_same_site(request: Request) -> None:
     if origin is not None and origin != "null":
         foreign |= urlsplit(origin).netloc != request.headers.get("host", "")
     if foreign:
-        raise ForbiddenError("this form came from another site: open the console itself")
+        raise ForbiddenError("foreign_form")
 
 
 def is_local(request: Request) -> bool:
@@ -142,4 +143,4 @@ def is_local(request: Request) -> bool:
 
 def _check_role(request: Request, visitor: Visitor) -> None:
     if request.method not in SAFE_METHODS and not visitor.may_write:
-        raise ForbiddenError(f"{visitor.user.name} may look but not change anything: ask a manager")
+        raise ForbiddenError("viewer", who=visitor.user.name)

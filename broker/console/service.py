@@ -17,7 +17,7 @@ from brand import STATIC as BRAND
 from broker.console import api, errors, operations, pages, sign_in
 from broker.console.background import beside
 from broker.console.composition import Console, compose
-from broker.console.middleware import BodyLimit, SecurityHeaders
+from broker.console.middleware import BodyLimit, Lenient, SecurityHeaders
 from broker.console.pages import STATIC
 from broker.console.settings import ConsoleSettings
 from broker.series.ports import SeriesStore
@@ -65,6 +65,7 @@ def create_app(
         description="Occupancy, incidents, devices, messages and signage of traditional markets.",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         lifespan=_lifespan(console, engine, failed),
     )
     app.state.console = console
@@ -76,6 +77,7 @@ def create_app(
     app.mount("/static", StaticFiles(directory=STATIC))
     errors.install(app, pages.error_page)
     app.add_middleware(BodyLimit)
+    app.add_middleware(Lenient)
     app.add_middleware(SecurityHeaders, is_https=settings.is_https, allowed_hosts=settings.allowed_hosts)
     return app
 

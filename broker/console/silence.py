@@ -5,6 +5,7 @@ import secrets
 
 from broker.console.composition import Console
 from broker.console.directory import MarketListing
+from broker.console.problems import NotHereError
 from broker.console.views import SilenceView
 from contract.catalog import topic_for
 from contract.delivery import SirenCommand
@@ -15,7 +16,7 @@ ASK_EVERY_S = 0.05
 COMMAND_ID_BYTES = 16
 
 
-class NoSirenError(LookupError):
+class NoSirenError(NotHereError):
     """The device is not there or has no siren."""
 
 
@@ -26,7 +27,7 @@ def check_siren(listing: MarketListing, device: str) -> None:
         NoSirenError: it has none.
     """
     if not any(one.device == device for one in listing.of_kind("sirens")):
-        raise NoSirenError(f"{listing.market.id} has no device {device!r} with a siren")
+        raise NoSirenError("siren", market=listing.market.id, device=device)
 
 
 async def silence_siren(console: Console, market: str, device: str, who: str) -> SilenceView:

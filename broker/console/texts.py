@@ -36,6 +36,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "이 페이지가 서버와 끊겼습니다. 보이는 값은 지금 값이 아닐 수 있습니다.",
         "This page has lost the server. What it shows may no longer be true.",
     ),
+    "unsent": (
+        "서버에 닿지 못해 보내지 못했습니다. 다시 누르세요.",
+        "The server cannot be reached; nothing was sent. Press again.",
+    ),
     "clock": ("서버 시각", "Server time"),
     "now": ("방금", "just now"),
     "age_s": ("{n}초 전", "{n} s ago"),
@@ -179,8 +183,11 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Silences the siren of {device} only. Alarm and evacuation screens stay.",
     ),
     "silence.done": ("사이렌을 껐습니다.", "The siren is silenced."),
-    "silence.refused": ("기기가 거절했습니다: {reason}", "The device refused: {reason}"),
-    "silence.expired": ("명령이 너무 늦게 닿았습니다.", "The command arrived too late."),
+    "silence.refused": ("기기가 거절했습니다. 기기에서 직접 끄세요.", "The device refused. Silence it at the device."),
+    "silence.expired": (
+        "명령이 너무 늦게 닿았습니다. 다시 누르거나 기기에서 직접 끄세요.",
+        "The command arrived too late. Press again or silence it at the device.",
+    ),
     "silence.waiting": (
         "명령을 보냈으나 기기가 아직 답하지 않았습니다.",
         "The command is sent; the device has not answered yet.",
@@ -226,6 +233,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "notices.title": ("제목", "Title"),
     "notices.text": ("내용", "Text"),
     "notices.picture": ("사진 (PNG, JPEG, WebP, 5MB 이하)", "Picture (PNG, JPEG or WebP, up to 5 MB)"),
+    "notices.picture_large": (
+        "사진이 너무 큽니다. {n} MB 이하로 줄이세요.",
+        "The picture is too large: make it at most {n} MB.",
+    ),
     "notices.preview": ("고른 사진 미리보기", "Preview of the chosen picture"),
     "notices.duration": ("보일 시간", "How long"),
     "notices.forever": ("내릴 때까지", "Until withdrawn"),

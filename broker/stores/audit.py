@@ -35,13 +35,13 @@ class Audit:
         self._rows_max = rows_max
 
     def write(self, who: str, action: str, subject: str, detail: str = "") -> None:
-        """Append one row, stamped now; texts over the columns' lengths are cut."""
+        """Append one row, stamped now; texts over the columns' lengths are cut, NUL is replaced."""
         row = {
             "time_unix_ms": self._clock.unix_ms(),
-            "who": who[:WHO_LENGTH_MAX],
+            "who": _storable(who)[:WHO_LENGTH_MAX],
             "action": action[:ACTION_LENGTH_MAX],
-            "subject": subject[:SUBJECT_LENGTH_MAX],
-            "detail": detail[:DETAIL_LENGTH_MAX],
+            "subject": _storable(subject)[:SUBJECT_LENGTH_MAX],
+            "detail": _storable(detail)[:DETAIL_LENGTH_MAX],
         }
         with transaction(self._engine) as connection:
             connection.execute(audit.insert(), [row])
@@ -56,3 +56,7 @@ class Audit:
                 AuditRow(row.time_unix_ms, row.who, row.action, row.subject, row.detail)
                 for row in connection.execute(query)
             )
+
+
+def _storable(text: str) -> str:
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")

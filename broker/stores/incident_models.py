@@ -17,6 +17,10 @@ CODE_LENGTH = 4
 class UnknownIncidentError(FatalError, LookupError):
     """No incident has this number."""
 
+    def __init__(self, incident_id: int) -> None:
+        super().__init__(f"there is no incident {incident_id}")
+        self.incident_id = incident_id
+
 
 class UnstorableError(FatalError):
     """The database cannot hold one of the values, now or ever; nothing of the batch was written."""
@@ -126,6 +130,14 @@ class IncidentEvent:
     phase: str | None
     time_unix_ms: int
     body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """The incident as it stands, and whether this acknowledgement is the one that counts."""
+
+    incident: Incident
+    is_first: bool
 
 
 @dataclass(frozen=True, slots=True)

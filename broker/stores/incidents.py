@@ -1,6 +1,6 @@
 """Incidents: what is wrong where, from the first event to its end, one per market, zone and kind."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from sqlalchemy import Connection, Engine, Row, case, func, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -10,6 +10,7 @@ from sqlalchemy.exc import DataError, DBAPIError
 from broker.stores.database import as_retryable, transaction
 from broker.stores.incident_models import (
     LATE,
+    Acknowledgement,
     Change,
     Compose,
     Effect,
@@ -38,7 +39,7 @@ from contract.events import Phase
 from runtime.clock import Clock
 from runtime.errors import FatalError
 
-__all__ = ["Incident", "IncidentEvent", "Incidents", "Still", "UnknownIncidentError"]
+__all__ = ["Acknowledgement", "Incident", "IncidentEvent", "Incidents", "Still", "UnknownIncidentError"]
 
 WINDOW_S = 300.0
 INCIDENTS_PER_READ_MAX = 1000
@@ -99,7 +100,7 @@ class Incidents:
             raise as_retryable(error) from error
         return added
 
-    def acknowledge(self, incident_id: int, who: str) -> Incident:
+    def acknowledge(self, incident_id: int, who: str) -> Acknowledgement:
         """Somebody takes care of it: what is due to be sent is cancelled in the same transaction.
 
         The first acknowledgement stands; another one changes nothing.
@@ -114,14 +115,15 @@ class Incidents:
         try:
             with transaction(self._engine) as connection:
                 fresh = update(incidents).where(here, incidents.c.acknowledged_unix_ms.is_(None)).values(**values)
-                if connection.execute(fresh).rowcount:
+                is_first = connection.execute(fresh).rowcount == 1
+                if is_first:
                     cancel_due(connection, incident_id, f"acknowledged by {who[:80]}", now, later_only=False)
                 row = connection.execute(select(incidents).where(here)).one_or_none()
         except DBAPIError as error:
             raise as_retryable(error) from error
         if row is None:
-            raise UnknownIncidentError(f"there is no incident {incident_id}")
-        return to_incident(row)
+            raise UnknownIncidentError(incident_id)
+        return Acknowledgement(to_incident(row), is_first)
 
     def get(self, incident_id: int) -> Incident:
         """One incident.
@@ -132,7 +134,7 @@ class Incidents:
         with self._engine.connect() as connection:
             row = connection.execute(select(incidents).where(incidents.c.incident_id == incident_id)).one_or_none()
         if row is None:
-            raise UnknownIncidentError(f"there is no incident {incident_id}")
+            raise UnknownIncidentError(incident_id)
         return to_incident(row)
 
     def open_and_recent(self, market: str | None = None, limit: int = 50) -> tuple[Incident, ...]:
@@ -167,6 +169,18 @@ class Incidents:
         with self._engine.connect() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else Still(row.event_id, row.market, row.camera, row.time_unix_ms, row.jpeg)
+
+    def with_still(self, incident_ids: Iterable[int]) -> frozenset[int]:
+        """Those of these incidents of which a picture came; no picture is read."""
+        row = incident_events.c
+        query = (
+            select(row.incident_id)
+            .join(stills, stills.c.event_id == row.event_id)
+            .where(row.incident_id.in_(tuple(incident_ids)))
+            .distinct()
+        )
+        with self._engine.connect() as connection:
+            return frozenset(connection.execute(query).scalars())
 
     def open_sightings(self, name: str) -> tuple[tuple[str, str, str], ...]:
         """(market, device, event id) of every event called `name` that keeps an incident active."""

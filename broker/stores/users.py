@@ -84,7 +84,9 @@ class Users:
         if self._decoy_hash is None:  # made with the first try, whoever's it is
             self._decoy_hash = self._hasher.hash(secrets.token_urlsafe(TOKEN_BYTES))
         with self._engine.connect() as connection:
-            row = connection.execute(select(users).where(users.c.name == name)).first()
+            storable = "" if "\0" in name else name  # PostgreSQL refuses NUL; nobody is called ""
+            named = select(users).where(users.c.name == storable)
+            row = connection.execute(named).first()
         try:
             self._hasher.verify(self._decoy_hash if row is None else row.password_hash, password)
         except (VerificationError, InvalidHashError):

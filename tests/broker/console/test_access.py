@@ -15,7 +15,6 @@ OPEN = {  # answer without a sign-in, and why that is right
     ("GET", "/healthz"),  # says ok or degraded, no detail
     ("GET", "/metrics"),  # from this machine only
     ("GET", "/assets/{sha256}"),  # the hash is the capability
-    ("HEAD", "/assets/{sha256}"),
     ("GET", "/sign-in"),
     ("POST", "/sign-in"),
     ("GET", "/sign-in/link/{secret}"),
@@ -57,6 +56,15 @@ async def test_a_wrong_token_is_401_on_every_api_route(bench: Bench) -> None:
             if path.startswith("/api/"):
                 assert (await wrong.request(method, filled(path))).status_code == 401, path
     assert bench.console.counters.refused_tokens_total > 5
+
+
+async def test_a_token_in_another_dress_is_no_token(bench: Bench) -> None:
+    token = bench.api.headers["authorization"].removeprefix("Bearer ")
+    for header in (f"Basic {token}", token, "Bearer", "Bearer  ", f"Bearer {token}x", f"Bearer {token.upper()}"):
+        async with bench.client(headers={"authorization": header}) as wrong:
+            for path in ("/api/v1/markets", "/api/v1/stream"):
+                answer = await wrong.get(path)
+                assert (answer.status_code, list(answer.json())) == (401, ["error"]), header
 
 
 async def test_a_viewer_looks_and_changes_nothing(bench: Bench) -> None:

@@ -1,5 +1,7 @@
 """The API, against a whole console on an in-memory bus."""
 
+import asyncio
+
 from broker.series.ports import sample_of
 from broker.stores.dead_letters import DeadLetter
 from contract.delivery import CommandReply, SirenCommand
@@ -142,7 +144,8 @@ async def test_an_incident_is_acknowledged_once_and_written_down(bench: Bench) -
     assert (await bench.api.post(f"/api/v1/incidents/{fire}/acknowledge")).json() == {**done, "age_s": 5.0}
     (message,) = (await bench.api.get("/api/v1/messages?market=jungang")).json()
     assert (message["state"], message["recipient"]) == ("cancelled", "01012345678")
-    assert {row.action for row in bench.console.audit.newest()} >= {"incident.acknowledge"}
+    acts = [row.action for row in bench.console.audit.newest()]
+    assert acts.count("incident.acknowledge") == 1
     assert (await bench.api.get("/api/v1/markets/seomun/incidents")).json() == []
 
 
@@ -163,6 +166,56 @@ async def test_what_is_not_there_is_404_with_a_sentence(bench: Bench) -> None:
     ):
         answer = await bench.api.request(method, f"/api/v1/{path}")
         assert (answer.status_code, list(answer.json())) == (404, ["error"]), path
+
+
+async def test_two_managers_at_once_make_one_acknowledgement(bench: Bench) -> None:
+    fire = bench.fire()
+    answers = await asyncio.gather(*(bench.api.post(f"/api/v1/incidents/{fire}/acknowledge") for _ in range(6)))
+    assert {one.status_code for one in answers} == {200}
+    assert [row.action for row in bench.console.audit.newest()].count("incident.acknowledge") == 1
+
+
+async def test_a_slash_at_the_end_is_no_other_address_and_head_is_get_without_a_body(bench: Bench) -> None:
+    for path in ("/api/v1/markets", "/api/v1/markets/jungang/occupancy", "/healthz", "/openapi.json"):
+        plain, slashed = await bench.api.get(path), await bench.api.get(f"{path}/")
+        head = await bench.api.head(path)
+        assert (plain.status_code, slashed.status_code) == (200, 200), path
+        assert slashed.json().keys() == plain.json().keys() if isinstance(plain.json(), dict) else slashed.json()
+        assert (head.status_code, head.content, head.headers["content-type"]) == (200, b"", "application/json")
+    assert (await bench.stranger.head("/api/v1/markets")).status_code == 401
+    assert (await bench.stranger.get("/api/v1/markets/")).status_code == 401
+
+
+async def test_a_method_that_is_not_known_says_which_are(bench: Bench) -> None:
+    for method, path in (("OPTIONS", "/api/v1/markets"), ("PUT", "/api/v1/markets"), ("HEAD", "/api/v1/stream")):
+        answer = await bench.api.request(method, path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, "GET"), method
+        assert "access-control-allow-origin" not in answer.headers
+
+
+async def test_numbers_that_no_database_holds_are_refused_in_one_sentence(bench: Bench) -> None:
+    for path in (f"incidents/{2**63}", f"incidents/{2**200}/still", "incidents/-1", "incidents/x"):
+        answer = await bench.api.get(f"/api/v1/{path}")
+        assert (answer.status_code, answer.json()["field"]) == (422, "incident_id"), path
+    for limit in ("0", "1001", "x"):
+        assert (await bench.api.get(f"/api/v1/messages?limit={limit}")).status_code == 422
+    assert (await bench.api.get("/api/v1/messages?market=%00")).status_code == 404
+    assert (await bench.api.get("/api/v1/markets/%00/occupancy")).status_code == 404
+
+
+async def test_the_interface_keeps_the_names_that_others_build_on(bench: Bench) -> None:
+    fire = bench.fire()
+    await bench.park(bay("a-01", BayState.FREE, NOW))
+    await bench.until("markets/jungang/occupancy", "free", "bays", 0, "state")
+    occupancy = (await bench.api.get("/api/v1/markets/jungang/occupancy")).json()
+    assert occupancy["bays"][0].keys() >= {"bay", "state", "reason", "age_s"}
+    devices = (await bench.api.get("/api/v1/devices")).json()
+    assert all(one.keys() >= {"device", "cameras", "screens"} for one in devices)
+    assert all("player_url" in screen for one in devices for screen in one["screens"])
+    (message,) = (await bench.api.get("/api/v1/messages")).json()
+    assert message.keys() >= {"recipient", "text", "state", "provider"}
+    assert (await bench.api.post(f"/api/v1/incidents/{fire}/acknowledge")).json()["id"] == fire
+    assert (await bench.stranger.get("/healthz")).json().keys() == {"status", "parts"}
 
 
 async def test_a_bad_parameter_names_its_field(bench: Bench) -> None:

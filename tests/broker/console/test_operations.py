@@ -1,5 +1,7 @@
 """Health and metrics: what a machine asks."""
 
+import re
+
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.exc import OperationalError
 
@@ -60,10 +62,18 @@ async def test_metrics_carry_every_parts_counters(bench: Bench) -> None:
 
 
 async def test_the_interface_is_described(bench: Bench) -> None:
-    described = (await bench.stranger.get("/openapi.json")).json()
+    answer = await bench.stranger.get("/openapi.json")
+    described = answer.json()
     for path in ("/healthz", "/metrics", "/api/v1/markets/{market}/occupancy", "/api/v1/stream"):
         assert path in described["paths"]
     notice = described["paths"]["/api/v1/markets/{market}/notices"]["post"]
     assert set(notice["requestBody"]["content"]) == {"application/json", "multipart/form-data"}
     assert "/markets/{market}" not in described["paths"]
+    assert described["openapi"].startswith("3.")
+    named = [one["operationId"] for path in described["paths"].values() for one in path.values()]
+    assert len(named) == len(set(named))
+    refs = set(re.findall(r'"\$ref":"#/components/schemas/([^"]+)"', answer.text))
+    assert refs
+    assert refs <= described["components"]["schemas"].keys()
+    assert "#/$defs" not in answer.text
     assert isinstance(bench.console, Console)

@@ -2,6 +2,7 @@
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,7 @@ from broker.console.pages import STATIC
 from broker.console.render import TEMPLATES
 from contract.events import FireEvent, Phase
 from contract.telemetry import BayState, CameraBatch, CameraReading, SirenBatch, SirenReading
-from tests.broker.console.conftest import EPOCH, NOW, Bench, bay
+from tests.broker.console.conftest import EPOCH, NOW, Bench, bay, running
 from tests.broker.console.test_access import form_token
 
 PAGES = ("/", "/markets/jungang", "/markets/jungang/notices", "/messages", "/devices", "/dead-letters", "/health")
@@ -166,7 +167,7 @@ async def test_a_bad_picture_keeps_what_was_typed(bench: Bench) -> None:
         files = {"picture": ("x.gif", b"GIF89a", "image/gif")}
         answer = await browser.post("/markets/jungang/notices", data=data, files=files)
         assert answer.status_code == 422
-        assert "not a PNG, JPEG or WebP" in answer.text
+        assert "PNG, JPEG, WebP 사진이 아닙니다" in answer.text
         assert 'value="반값 행사"' in answer.text
 
 
@@ -197,12 +198,15 @@ async def test_what_devices_say_cannot_become_markup(bench: Bench) -> None:
             assert "&lt;script&gt;" in text
 
 
-async def test_the_trial_broker_is_said_on_every_page(bench: Bench) -> None:
-    assert "시험용 브로커" not in (await bench.stranger.get("/sign-in")).text
-    object.__setattr__(bench.console.settings, "trial_broker", True)
-    assert "시험용 브로커" in (await bench.stranger.get("/sign-in")).text
-    async with bench.browser() as browser:
-        assert "Trial broker" in (await browser.get("/health?lang=en")).text
+@pytest.mark.parametrize("is_trial", [True, False])
+async def test_the_trial_broker_is_said_on_every_page(tmp_path: Path, *, is_trial: bool) -> None:
+    async with running(tmp_path, trial_broker=is_trial) as bench, bench.browser() as browser:
+        for path in (*PAGES, "/markets/seomun", "/sign-in", "/sign-in/link/x", "/no-such-page", "/markets/atlantis"):
+            for language, says in (("ko", "시험용 브로커"), ("en", "Trial broker")):
+                text = (await browser.get(path, params={"lang": language})).text
+                assert (says in text) == is_trial, path
+        failed = await browser.post("/sign-in", data={"name": "x", "password": "y"})
+        assert ("Trial broker" in failed.text) == is_trial
 
 
 async def test_a_page_that_is_not_there_is_a_page(bench: Bench) -> None:

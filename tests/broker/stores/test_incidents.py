@@ -1,5 +1,6 @@
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -203,10 +204,13 @@ def test_acknowledging_cancels_what_is_due_and_the_first_one_stands(
     (change,) = record(engine, clock, sighting())
     assert change.incident is not None
     clock.advance(5)
-    found = store.acknowledge(change.incident.incident_id, "김관리")
+    done = store.acknowledge(change.incident.incident_id, "김관리")
+    found = done.incident
+    assert done.is_first
     assert (found.acknowledged_by, found.acknowledged_unix_ms) == ("김관리", NOW_UNIX_MS + 5_000)
     assert set(states(engine, clock).values()) == {"cancelled"}
-    assert store.acknowledge(change.incident.incident_id, "이관리") == found
+    again = store.acknowledge(change.incident.incident_id, "이관리")
+    assert (again.incident, again.is_first) == (found, False)
     assert Messages(engine, clock).claim(10) == ()
 
 
@@ -230,6 +234,20 @@ def test_a_still_finds_its_incident_before_and_after_the_fire(
         assert picture is not None
         assert (picture.event_id, picture.jpeg[-1:]) == (event_id(number), b"%d" % number)
         assert {one.name for one in store.events(found.incident_id)} == {"fire", "still"}
+    record(engine, clock, sighting(3, zone="c"))
+    ids = {one.zone: one.incident_id for one in store.open_and_recent(MARKET)}
+    assert store.with_still(ids.values()) == {ids["a"], ids["b"]}
+    assert store.with_still([]) == frozenset()
+
+
+def test_many_who_acknowledge_at_once_are_one_first(engine: Engine, clock: ManualClock, store: Incidents) -> None:
+    (change,) = record(engine, clock, sighting())
+    assert change.incident is not None
+    incident_id = change.incident.incident_id
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(lambda number: store.acknowledge(incident_id, f"m{number}"), range(8)))
+    assert [one.is_first for one in done].count(True) == 1
+    assert len({one.incident for one in done}) == 1
 
 
 def test_changes_are_seen_by_this_sides_clock(engine: Engine, clock: ManualClock, store: Incidents) -> None:
