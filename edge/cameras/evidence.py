@@ -12,7 +12,7 @@ class Evidence:
     red_high: float
     """90th percentile of red over its flame-coloured pixels, in 255ths of the picture's white."""
     saturation_high: float
-    """90th percentile of red minus blue, 0..255."""
+    """90th percentile of red minus blue, in 255ths of the picture's white."""
     core_share: float
     """Share of its flame-coloured pixels that are overexposed, 0..1."""
     hue_spread: float
@@ -27,6 +27,12 @@ class Evidence:
     """Share of the change between two frames that the best small shift does not explain: 0 for what only moves."""
     colour_share: float
     """Share of its area that has flame colour now, 0..1."""
+    novelty: float
+    """0..1: 0 when its pixels come back to what they showed within 1.5 s (lamps, signs), see `repetition`."""
+    variety: float
+    """0..1: the share of moments within 1.5 s that are patterns of their own, see `repetition`."""
+    over_surroundings: float
+    """Mean red over that of a rim four pixels wide around it, in grey levels: flames shine, painted things do not."""
 
 
 _SATURATED: Ramp[Evidence] = Ramp("saturated", lambda e: e.saturation_high, none_at=85, full_at=135)
@@ -38,9 +44,12 @@ NECESSARY: tuple[Ramp[Evidence], ...] = (
     Ramp("flickers", lambda e: e.turns_per_s, none_at=1.5, full_at=2.5),
     Ramp("flickers_within", lambda e: e.flicker_share, none_at=0.25, full_at=0.5),
     Ramp("not_in_unison", lambda e: e.unison, none_at=0.75, full_at=0.45),
-    Ramp("many_hues", lambda e: e.hue_spread, none_at=0.05, full_at=0.17),
-    Ramp("not_rigid", lambda e: e.rigidity, none_at=0.35, full_at=0.75),
+    Ramp("many_hues", lambda e: e.hue_spread, none_at=0.08, full_at=0.2),
+    Ramp("not_rigid", lambda e: e.rigidity, none_at=0.2, full_at=0.6),
     Ramp("coloured", lambda e: e.colour_share, none_at=0.3, full_at=0.5),
+    Ramp("never_repeats", lambda e: e.novelty, none_at=0.05, full_at=0.15),
+    Ramp("changes_pattern", lambda e: e.variety, none_at=0.16, full_at=0.34),
+    Ramp("shines", lambda e: e.over_surroundings, none_at=0, full_at=30),
 )
 
 

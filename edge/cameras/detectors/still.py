@@ -1,5 +1,6 @@
 """The detector for a single picture: colour and shape alone, so far weaker than the one that sees flicker."""
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -38,17 +39,31 @@ class StillEvidence:
     """Perimeter squared over that of a disc of the same area: 1 for a disc; large for leaves, bricks and crowds."""
     over_surroundings: float
     """Mean red over that of a rim four pixels wide around it, in grey levels: flames shine, painted things do not."""
+    size: float
+    """Decimal logarithm of its number of pixels: in specks, colour and shape say little."""
+    red_spread: float
+    """Standard deviation of red, in grey levels: a flame runs from dark red to burnt out."""
+    brighter_within: float
+    """Correlation of red with the distance from the region's edge, -1..1: a flame is brightest inside."""
 
 
 STILL_NECESSARY: tuple[Ramp[StillEvidence], ...] = (
-    Ramp("bright", lambda e: e.red_high, none_at=195, full_at=235),
-    Ramp("saturated", lambda e: e.saturation_high, none_at=80, full_at=150),
-    Ramp("many_hues", lambda e: e.hue_spread, none_at=0.1, full_at=0.3),
-    Ramp("not_yellow", lambda e: e.hue, none_at=0.88, full_at=0.7),
+    Ramp("bright", lambda e: e.red_high, none_at=180, full_at=230),
+    Ramp("saturated", lambda e: e.saturation_high, none_at=65, full_at=140),
+    Ramp("many_hues", lambda e: e.hue_spread, none_at=0.05, full_at=0.28),
+    Ramp("not_yellow", lambda e: e.hue, none_at=0.95, full_at=0.7),
     Ramp("hot", lambda e: e.hot_share, none_at=0.05, full_at=0.35),
-    Ramp("compact", lambda e: e.roughness, none_at=14, full_at=5),
+    Ramp("compact", lambda e: e.roughness, none_at=20, full_at=5),
     Ramp("shines", lambda e: e.over_surroundings, none_at=20, full_at=60),
+    Ramp("not_a_speck", lambda e: e.size, none_at=1.8, full_at=2.9),
+    Ramp("many_levels", lambda e: e.red_spread, none_at=20, full_at=34),
+    Ramp("brightest_within", lambda e: e.brighter_within, none_at=-0.1, full_at=0.3),
 )
+
+
+def still_score(evidence: StillEvidence) -> float:
+    """0..1: the root of the product, since without flicker each kind of evidence is weak and several have to agree."""
+    return math.sqrt(math.prod(ramp(evidence) for ramp in STILL_NECESSARY))
 
 
 class StillDetector:
@@ -82,8 +97,7 @@ def _regions(image: Picture, flame: NDArray[np.bool_]) -> list[Region]:
         window = slice(y, y + h), slice(x, x + w)
         area = (labels[window] == label) & flame[window]
         if int(area.sum()) >= _REGION_PX_MIN:
-            evidence = _evidence(image[window], area)
-            score = min(ramp(evidence) for ramp in STILL_NECESSARY)
+            score = still_score(_evidence(image[window], area))
             regions.append(Region(x / width, y / height, w / width, h / height, score))
     return regions
 
@@ -104,4 +118,20 @@ def _evidence(image: Picture, area: NDArray[np.bool_]) -> StillEvidence:
         hot_share=float((red >= _HOT_RED_MIN).mean()),
         roughness=perimeter_px**2 / (4.0 * np.pi * len(red)),
         over_surroundings=float(red.mean()) - red_around,
+        size=math.log10(len(red)),
+        red_spread=float(red.std()),
+        brighter_within=_correlation(red, _depth(area)),
     )
+
+
+def _depth(area: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Each of the region's pixels' distance from its edge, the rectangle's own edge included, in pixels."""
+    framed = cv2.copyMakeBorder(area.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    return np.asarray(cv2.distanceTransform(framed, cv2.DIST_L2, 3)[1:-1, 1:-1][area], np.float32)
+
+
+def _correlation(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """Pearson's, -1..1; 0 where either does not vary."""
+    a, b = one - one.mean(dtype=np.float64), other - other.mean(dtype=np.float64)
+    scale = math.sqrt(float(a @ a) * float(b @ b))
+    return float(a @ b) / scale if scale > 0.0 else 0.0

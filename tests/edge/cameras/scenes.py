@@ -108,3 +108,25 @@ def lantern(canvas: Canvas, time_s: float) -> None:
     far = (columns - centre) ** 2 + (rows - 90) ** 2
     canvas += np.exp(-far / 500)[:, :, None] * np.array([30, 110, 260])
     canvas += np.exp(-far / 90)[:, :, None] * np.array([120, 140, 0])
+
+
+def stepping_sign(canvas: Canvas, time_s: float) -> None:
+    """Red and amber diodes whose chevrons step along every 0.35 s: four patterns in turn, with a glow."""
+    phase = int(time_s / 0.35) % 4
+    rows, columns = np.mgrid[0:7, 0:30]
+    lit = ((columns - np.abs(rows - 3) - 2 * phase) % 8 < 3).astype(np.float32)
+    dots = np.zeros((21, 90), np.float32)
+    dots[1::3, 1::3] = lit
+    light = cv2.GaussianBlur(np.pad(dots, 12), (0, 0), 1.1) * 9
+    halo = cv2.GaussianBlur(np.pad(dots, 12), (0, 0), 4.0) * 5
+    colour = np.array([40, 140, 255], np.float32)
+    canvas[60:105, 100:214] += (np.minimum(light, 1.3) + halo)[:, :, None] * colour
+
+
+def toggling_panel(canvas: Canvas, time_s: float) -> None:
+    """A panel of warm fields, each of which goes on and off by a rhythm of its own."""
+    for index in range(24):
+        rhythm_s = 0.2 + 0.37 * (index * 0.618 % 1)
+        if int(time_s / rhythm_s + index * 0.37) % 2:
+            y, x = 70 + index // 6 * 10, 120 + index % 6 * 10
+            canvas[y : y + 9, x : x + 9] = ((30, 150, 255), (20, 90, 255), (90, 205, 255))[index % 3]

@@ -3,6 +3,7 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
+from benchmarks.fire_nuisances import alley
 from edge.cameras.confirmation import FireState
 from edge.cameras.detectors.colour_flicker import ColourFlickerDetector
 from edge.cameras.pipeline import fire_pipeline
@@ -48,6 +49,8 @@ def test_the_region_is_where_the_flame_is() -> None:
         scenes.orange_cloth,
         scenes.blinking_sign,
         scenes.running_text,
+        scenes.stepping_sign,
+        scenes.toggling_panel,
         scenes.headlights,
         scenes.lantern,
     ],
@@ -55,6 +58,10 @@ def test_the_region_is_where_the_flame_is() -> None:
 )
 def test_what_only_looks_like_a_flame_raises_no_alarm(draw: scenes.Draw) -> None:
     assert alarm_s(scenes.scene(draw, 8.0)) is None
+
+
+def test_a_fast_sign_and_orange_coats_in_the_simulated_alley_raise_no_alarm() -> None:
+    assert alarm_s(alley(4, "day", 20.0, nasty=True)) is None
 
 
 def test_the_channel_order_is_blue_green_red() -> None:

@@ -14,6 +14,9 @@ FLAME = Evidence(
     unison=0.2,
     rigidity=1.0,
     colour_share=0.8,
+    novelty=0.4,
+    variety=0.55,
+    over_surroundings=70,
 )
 
 LOOK_ALIKES = {
@@ -21,9 +24,12 @@ LOOK_ALIKES = {
     "flickers": replace(FLAME, turns_per_s=1.4),
     "flickers_within": replace(FLAME, flicker_share=0.2),
     "not_in_unison": replace(FLAME, unison=0.9),
-    "many_hues": replace(FLAME, hue_spread=0.04),
-    "not_rigid": replace(FLAME, rigidity=0.2),
+    "many_hues": replace(FLAME, hue_spread=0.06),
+    "not_rigid": replace(FLAME, rigidity=0.1),
     "coloured": replace(FLAME, colour_share=0.2),
+    "never_repeats": replace(FLAME, novelty=0.02),
+    "changes_pattern": replace(FLAME, variety=0.12),
+    "shines": replace(FLAME, over_surroundings=-5),
     "flame_colour": replace(FLAME, saturation_high=60, core_share=0.05),
 }
 
