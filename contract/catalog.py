@@ -110,6 +110,9 @@ _BY_MODEL = {row.model: row for row in CATALOG}
 
 PAYLOAD_BYTES_MAX = max(row.bytes_max for row in CATALOG)
 
+BROKER_BYTES_MAX = 4 * PAYLOAD_BYTES_MAX
+"""What the broker lets through: more than the contract, so that ingest can say and count who sent too much."""
+
 
 class UnknownChannelError(LookupError):
     """A topic whose channel and name are not in the catalogue."""

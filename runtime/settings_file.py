@@ -75,17 +75,15 @@ def load_settings(path: Path, model: type[M]) -> M:
     Raises:
         SettingsError: unreadable, not YAML, or not this model: all mistakes, a line each.
     """
-    try:
-        if path.stat().st_size > SETTINGS_BYTES_MAX:
-            raise SettingsError(f"{path}: larger than {SETTINGS_BYTES_MAX} bytes, which no settings file is")
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+    text = _text(path)
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
+        _refuse_double_keys(path, root)
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise SettingsError(_not_yaml(path, error)) from error
+    except RecursionError as error:
+        raise SettingsError(f"{path}: nested too deeply: no settings file needs that") from error
     if not isinstance(data, dict):
         raise SettingsError(
             f"{path}: empty or not a mapping: expected keys such as {', '.join(list(model.model_fields)[:4])}"
@@ -95,6 +93,39 @@ def load_settings(path: Path, model: type[M]) -> M:
     except ValidationError as error:
         lines = [_sentence(path, root, model, detail) for detail in error.errors(include_url=False)]
         raise SettingsError("\n".join(lines)) from error
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > SETTINGS_BYTES_MAX:
+            raise SettingsError(f"{path}: larger than {SETTINGS_BYTES_MAX} bytes, which no settings file is")
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise SettingsError(f"{path}: there is no such file") from error
+    except IsADirectoryError as error:
+        raise SettingsError(f"{path}: this is a folder: name the file in it") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path}: is not UTF-8 text: save it as UTF-8") from error
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _refuse_double_keys(path: Path, root: yaml.Node | None) -> None:
+    """YAML lets the last of two equal keys win without a word; here the first mistake of the kind is said."""
+    waiting = [root] if root is not None else []
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+        elif isinstance(node, yaml.MappingNode):
+            lines: dict[str, int] = {}
+            for key, value in node.value:
+                line, name = key.start_mark.line + 1, str(key.value)
+                first = lines.get(name)
+                lines[name] = line
+                if first is not None:
+                    raise SettingsError(f"{path}:{line}: {name}: this key is here twice, first in line {first}")
+                waiting.append(value)
 
 
 def _sentence(path: Path, root: yaml.Node | None, model: type[BaseModel], detail: ErrorDetails) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import shutil
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,13 +18,14 @@ log = structlog.get_logger(__name__)
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 LOG_BYTES_MAX = 10_000_000
+LOG_LOOK_S = 20.0
 STEADY_AFTER_S = 30.0
 STOP_TIMEOUT_S = 6.0
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessSpec:
-    """A child process. Its output goes to `log_file`, which is started anew (the old one kept once) over 10 MB."""
+    """A child process. Its output goes to `log_file`; over 10 MB it is begun anew, and the one before is kept, once."""
 
     name: str
     argv: Sequence[str]
@@ -80,7 +82,17 @@ class SupervisedProcess:
                 start_new_session=True,  # Ctrl-C reaches the supervisor alone, which then ends everyone in order
                 preexec_fn=die_with_parent,
             )
-        return await self._process.wait()
+        bounding = asyncio.create_task(self._bound_log())
+        try:
+            return await self._process.wait()
+        finally:
+            bounding.cancel()
+
+    async def _bound_log(self) -> None:
+        """Begin the log anew when it has grown too large; a line or two written in between are lost."""
+        while True:
+            await asyncio.sleep(LOG_LOOK_S)
+            await asyncio.to_thread(_begin_anew, self.spec.log_file)
 
     async def _end(self) -> None:
         process = self._process
@@ -101,6 +113,14 @@ def die_with_parent() -> None:
     """Ask the kernel to end this process when its parent dies, however it dies (Linux; elsewhere nothing happens)."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _begin_anew(log_file: Path) -> None:
+    """Copy and cut: the child goes on writing to the same file, at its end."""
+    with contextlib.suppress(OSError):
+        if log_file.stat().st_size > LOG_BYTES_MAX:
+            shutil.copyfile(log_file, log_file.with_suffix(".log.1"))
+            os.truncate(log_file, 0)
 
 
 def _rotate(log_file: Path) -> None:

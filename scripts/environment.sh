@@ -1,6 +1,7 @@
 # Sourced by the verbs beside it: the virtual environment and the Debian packages that they stand on.
 # Not a verb: it does nothing by itself.
 
+CALLER=$(pwd)
 ROOT=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 cd "$ROOT"
 

@@ -43,7 +43,8 @@ class MqttConsumer:
         self._settings = settings
         self._consumer = consumer
         self._handler = handler
-        self._backoff = backoff or Backoff()
+        # A few central consumers, not a thousand devices: they may come back soon, and a fire waits for them.
+        self._backoff = backoff or Backoff(delay_s_min=0.2, delay_s_max=3.0)
         self._retry_backoff = retry_backoff or Backoff(delay_s_min=0.2, delay_s_max=10.0)
         self._tls = tls_context(settings)
         self._connection: Connection | None = None

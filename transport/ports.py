@@ -44,7 +44,7 @@ class BrokerSettings:
     ca_file: Path | None = None
     certificate_file: Path | None = None
     key_file: Path | None = None
-    keep_alive_s: int = 20
+    keep_alive_s: int = 8
     connect_timeout_s: float = 5.0
     publish_timeout_s: float = 10.0
 

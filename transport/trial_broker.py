@@ -1,7 +1,7 @@
 """The trial broker's program: `python -m transport.trial_broker --port N`, on loopback only.
 
 iotcore (rumqttd) speaks MQTT 5 on a listener of its own, keeps everything in memory, has no access rules and drops a
-connection that sends more than `PAYLOAD_BYTES_MAX`.
+connection that sends more than `BROKER_BYTES_MAX`.
 """
 
 import argparse
@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from contract.catalog import PAYLOAD_BYTES_MAX
+from contract.catalog import BROKER_BYTES_MAX
 
 LOOPBACK = "127.0.0.1"
 
@@ -39,7 +39,7 @@ dynamic_filters = true
 
 def configuration(port: int) -> str:
     """The broker's TOML."""
-    return _CONFIGURATION.format(host=LOOPBACK, port=port, payload_bytes_max=2 * PAYLOAD_BYTES_MAX)
+    return _CONFIGURATION.format(host=LOOPBACK, port=port, payload_bytes_max=BROKER_BYTES_MAX + 65_536)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

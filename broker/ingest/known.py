@@ -61,12 +61,16 @@ class KnownSeries:
     def series(self, identity: DeviceIdentity, kind: str, subject: str) -> Series | None:
         """The series of a subject of the device, `None` if the device has no such subject.
 
-        `kind` is a telemetry name, `fires` (the subject is a camera) or `troubles` (any subject, or the device itself).
+        `kind` is a telemetry name, `fires` (the subject is a camera) or `troubles`. An event about something that is
+        not registered (a part of the agent's own, a camera that nobody enrolled) belongs to the device itself: alerts
+        acts on it, so it has to be kept, and the number of series stays bounded by the registry.
         """
         key = (identity.market, identity.device, kind, subject)
         found = self._series.get(key)
         if found is None and self._refresh_for_unknown():
             found = self._series.get(key)
+        if found is None and (kind == TROUBLES or kind in EVENT_OF):
+            found = self._series.get((identity.market, identity.device, kind, identity.device))
         return found
 
     def _refresh_for_unknown(self) -> bool:
@@ -105,5 +109,5 @@ def _all_series(devices: frozenset[DeviceIdentity], subjects: frozenset[_Key]) -
         keys.update((market, device, event, subject) for event, of in EVENT_OF.items() if kind == of)
     for identity in devices:
         keys.add((identity.market, identity.device, AGENTS, identity.device))
-        keys.add((identity.market, identity.device, TROUBLES, identity.device))
+        keys.update((identity.market, identity.device, event, identity.device) for event in (TROUBLES, *EVENT_OF))
     return {key: Series(*key) for key in keys}

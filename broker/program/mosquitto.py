@@ -10,12 +10,12 @@ from typing import Literal
 from broker.program.password_file import password_file_text
 from broker.program.port import LOOPBACK, accepts_connections
 from contract.access import DeviceIdentity, mosquitto_acl
-from contract.catalog import PAYLOAD_BYTES_MAX
+from contract.catalog import BROKER_BYTES_MAX
 from runtime.errors import FatalError
 from runtime.secret_files import write_secret
 
 SEARCHED_BESIDE_PATH = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
-PACKET_BYTES_MAX = PAYLOAD_BYTES_MAX + 65_536 + 1_024  # the longest topic and properties on top
+PACKET_BYTES_MAX = BROKER_BYTES_MAX + 65_536 + 1_024  # the longest topic and properties on top
 QUEUED_BYTES_MAX = 268_435_456
 
 _CONFIGURATION = """\
@@ -119,5 +119,5 @@ class MosquittoProgram:
             directory=self._directory,
             queued_bytes_max=QUEUED_BYTES_MAX,
             packet_bytes_max=PACKET_BYTES_MAX,
-            payload_bytes_max=PAYLOAD_BYTES_MAX,
+            payload_bytes_max=BROKER_BYTES_MAX,
         )

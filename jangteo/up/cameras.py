@@ -37,7 +37,29 @@ def camera_files(arguments: Sequence[str], site: SiteSettings, *, simulate: bool
         if name in found:
             raise SettingsError(f"--camera {argument!r}: camera {name!r} is given twice")
         path = Path(file).resolve()
-        if not path.is_file():
-            raise SettingsError(f"--camera {argument!r}: there is no file {path}")
+        _refuse_unplayable(argument, path)
         found[name] = CameraFile(name, path)
     return tuple(found.values())
+
+
+def _refuse_unplayable(argument: str, path: Path) -> None:
+    """Return if at least one picture can be decoded; a clip that is cut short further on plays as far as it goes."""
+    # The decoder is a big library, and most starts play no file.
+    from edge.cameras.media import UnreadableMediaError, check_readable  # noqa: PLC0415 — see above
+
+    try:
+        check_readable(path)
+        playable = _has_picture(path)
+    except UnreadableMediaError as error:
+        raise SettingsError(f"--camera {argument!r}: {error}") from error
+    if not playable:
+        raise SettingsError(f"--camera {argument!r}: {path} holds no picture that can be decoded")
+
+
+def _has_picture(path: Path) -> bool:
+    from edge.cameras.media import is_still, open_clip, read_still  # noqa: PLC0415 — as above
+
+    if is_still(path):
+        return bool(read_still(path).size)
+    with open_clip(path) as clip:
+        return next(iter(clip.frames), None) is not None

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from runtime.errors import FatalError
 from runtime.secret_files import ensure_secret
 
 LOOPBACK = "127.0.0.1"
+UNPRIVILEGED_PORT_MIN = 1024
 
 
 class AlreadyRunningError(FatalError):
@@ -143,8 +145,8 @@ class Ports:
         Raises:
             PortInUseError: somebody else has it.
         """
-        if name not in self._reserved and not is_free(port):
-            raise PortInUseError(f"port {port} on {LOOPBACK} is in use by another program; choose another with --port")
+        if name not in self._reserved:
+            refuse_taken(port)
         self._reserved.add(name)
         self._taken.add(port)
         self._known[name] = port
@@ -162,6 +164,18 @@ class Ports:
                 port = int(probe.getsockname()[1])
             if port not in self._taken and is_free(port):
                 return port
+
+
+def refuse_taken(port: int) -> None:
+    """Return if a server could listen on this loopback port.
+
+    Raises:
+        PortInUseError: somebody else has it, or only root may have it.
+    """
+    if port < UNPRIVILEGED_PORT_MIN and os.geteuid() != 0:
+        raise PortInUseError(f"port {port} is root's (below {UNPRIVILEGED_PORT_MIN}); choose another with --port")
+    if not is_free(port):
+        raise PortInUseError(f"port {port} on {LOOPBACK} is in use by another program; choose another with --port")
 
 
 def is_free(port: int) -> bool:

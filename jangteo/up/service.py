@@ -16,7 +16,7 @@ from broker.stores.database import sqlite_url
 from jangteo.enrolment import enrol_site
 from jangteo.site import SiteSettings, load_site
 from jangteo.up.cameras import CameraFile, camera_files
-from jangteo.up.layout import LOOPBACK, Layout, Ports
+from jangteo.up.layout import LOOPBACK, Layout, Ports, refuse_taken
 from jangteo.up.plan import Plan, make_plan
 from runtime.errors import SettingsError
 from runtime.supervision import SupervisedProcess
@@ -50,6 +50,7 @@ def run_up(options: UpOptions) -> int:
     started_s = time.monotonic()
     site = load_site(options.site or EXAMPLE_SITE)
     files = camera_files(options.cameras, site, simulate=options.simulate)
+    refuse_taken(options.port)
     layout = Layout(options.data.resolve())
     try:
         layout.prepare()

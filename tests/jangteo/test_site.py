@@ -1,6 +1,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from jangteo.site import load_site
@@ -60,13 +62,17 @@ def test_a_mistake_is_a_sentence_with_file_key_and_remedy(
 
 def test_a_camera_argument_names_a_camera_and_a_file_that_exist(tmp_path: Path) -> None:
     site = load_site(EXAMPLE)
-    clip = tmp_path / "clip.mp4"
-    clip.write_bytes(b"x")
+    clip = tmp_path / "clip.png"
+    cv2.imwrite(str(clip), np.zeros((8, 8, 3), np.uint8))
+    note = tmp_path / "note.mp4"
+    note.write_text("not a video")
     assert camera_files([f"alley-cam={clip}"], site, simulate=True)[0].file == clip
     for argument, said in (
         ("alley-cam", "write it as NAME=FILE"),
         (f"nowhere={clip}", "no camera 'nowhere'; this market's cameras: alley-cam, gate-cam"),
-        ("alley-cam=missing.mp4", "there is no file"),
+        ("alley-cam=missing.mp4", "there is no such file"),
+        (f"alley-cam={tmp_path}", "not a file"),
+        (f"alley-cam={note}", "decoded"),
     ):
         with pytest.raises(SettingsError, match=said):
             camera_files([argument], site, simulate=True)

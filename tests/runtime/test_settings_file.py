@@ -103,12 +103,31 @@ def test_a_broken_yaml_says_where(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_or_not_text_or_too_long_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="cannot be read"):
+    with pytest.raises(SettingsError, match="there is no such file"):
         load_settings(tmp_path / "none.yaml", House)
+    with pytest.raises(SettingsError, match="this is a folder"):
+        load_settings(tmp_path, House)
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(SettingsError, match="cannot be read as UTF-8"):
+    with pytest.raises(SettingsError, match="is not UTF-8 text"):
         load_settings(tmp_path / "binary.yaml", House)
     with (tmp_path / "long.yaml").open("wb") as file:
         file.truncate(SETTINGS_BYTES_MAX + 1)
     with pytest.raises(SettingsError, match="larger than"):
         load_settings(tmp_path / "long.yaml", House)
+
+
+def test_a_key_that_is_there_twice_is_a_mistake_not_the_last_one_s_win(tmp_path: Path) -> None:
+    file = tmp_path / "double.yaml"
+    file.write_text("rooms:\n  - {name: a, name: b}\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"double.yaml:2: name: this key is here twice, first in line 2"):
+        load_settings(file, House)
+    file.write_text("name: a\nother: 1\nname: b\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"double.yaml:3: name: this key is here twice, first in line 1"):
+        load_settings(file, House)
+
+
+def test_a_file_nested_too_deeply_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "deep.yaml"
+    file.write_text("name: " + "[" * 5000, encoding="utf-8")
+    with pytest.raises(SettingsError, match="nested too deeply"):
+        load_settings(file, House)

@@ -4,6 +4,9 @@ import signal
 import sys
 from pathlib import Path
 
+import pytest
+
+from runtime import supervision
 from runtime.supervision import ProcessSpec, SupervisedProcess
 from tests.eventually import eventually_async
 
@@ -46,6 +49,19 @@ async def test_stopping_asks_first(tmp_path: Path) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert log.read_text().split() == ["ready", "asked"]
+
+
+async def test_a_log_that_grows_too_large_is_begun_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervision, "LOG_BYTES_MAX", 1000)
+    monkeypatch.setattr(supervision, "LOG_LOOK_S", 0.02)
+    child = SupervisedProcess(spec(tmp_path, "import time\nwhile True:\n    print('x' * 99)\n    time.sleep(0.01)"))
+    task = asyncio.create_task(child.run())
+    log = tmp_path / "logs" / "child.log"
+    older = tmp_path / "logs" / "child.log.1"
+    await eventually_async(older.exists, what="the log before")
+    await eventually_async(lambda: 0 < log.stat().st_size < 1000 and log.read_bytes()[:1] == b"x")
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_children_die_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from contract.payload import BadPayloadError, Epoch, Payload, Seq
 from contract.telemetry import AnyBatch
 from contract.topics import BadTopicError, Topic
 
-CLOCK_AHEAD_MS_MAX = 86_400_000
+CLOCK_AHEAD_MS_MAX = 300_000
+CLOCK_FLOOR_UNIX_MS = 1_735_689_600_000  # 2025-01-01: an earlier time is a board whose clock was never set
 TELEMETRY = "telemetry"
 
 _NUMBERS_IN_FRONT = re.compile(rb'\s*\{\s*"epoch"\s*:\s*"([0-9a-f]{16})"\s*,\s*"seq"\s*:\s*([1-9][0-9]{0,14})\s*,')
@@ -82,10 +83,13 @@ class Decode:
         if series is None:
             reason = f"device {identity.device!r} of market {identity.market!r} has no {kind} subject {subject!r}"
             work.refuse(index, RefusalKind.UNKNOWN_SUBJECT, reason, _excerpt(observation))
-        elif ahead_ms > CLOCK_AHEAD_MS_MAX:
-            reason = f"time_unix_ms {time_unix_ms} is {ahead_ms / 3_600_000:.1f} h ahead of the central clock"
+        elif ahead_ms > CLOCK_AHEAD_MS_MAX or time_unix_ms < CLOCK_FLOOR_UNIX_MS:
+            how = f"{ahead_ms / 60_000:.1f} min ahead of the central clock" if ahead_ms > 0 else "before 2025"
+            reason = f"time_unix_ms {time_unix_ms} is {how}: the device's clock is wrong"
             work.refuse(index, RefusalKind.CLOCK, reason, _excerpt(observation))
         else:
+            if series.subject != subject:
+                fields["subject"] = subject
             work.samples.append(Sample(series, time_unix_ms, fields))
             work.origins.append(index)
             if live and time_unix_ms > (work.newest_live_unix_ms or 0):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from broker.ingest.known import KnownSeries
 from broker.ingest.refusal import RefusalKind
-from broker.ingest.stages.decode import CLOCK_AHEAD_MS_MAX, Decode
+from broker.ingest.stages.decode import CLOCK_AHEAD_MS_MAX, CLOCK_FLOOR_UNIX_MS, Decode
 from broker.ingest.work import Work
 from contract.access import DeviceIdentity
 from contract.catalog import CATALOG, Role
@@ -143,10 +143,21 @@ REFUSED = [
     (BAYS, GOOD.replace(b'"occupied"', b'"full"'), RefusalKind.MALFORMED, "readings.0.state"),
     (BAYS, GOOD + b" " * 262_144, RefusalKind.OVERSIZED, "262144 bytes of telemetry/bays"),
     (FIRE, b"x" * 20_001, RefusalKind.OVERSIZED, "20000 bytes of event/fire"),
-    (FIRE, fire(NOW, "cam-9").to_bytes(), RefusalKind.UNKNOWN_SUBJECT, "no fires subject 'cam-9'"),
-    (TROUBLE, trouble(NOW, "bay-9").to_bytes(), RefusalKind.UNKNOWN_SUBJECT, "no troubles subject 'bay-9'"),
-    (BAYS, bay_batch(NOW + CLOCK_AHEAD_MS_MAX + 1, "bay-1").to_bytes(), RefusalKind.CLOCK, "24.0 h ahead"),
+    (BAYS, bay_batch(NOW + CLOCK_AHEAD_MS_MAX + 1, "bay-1").to_bytes(), RefusalKind.CLOCK, "5.0 min ahead"),
+    (BAYS, bay_batch(CLOCK_FLOOR_UNIX_MS - 1, "bay-1").to_bytes(), RefusalKind.CLOCK, "before 2025"),
 ]
+
+
+@pytest.mark.parametrize(("topic", "body"), [(FIRE, fire(NOW, "cam-9")), (TROUBLE, trouble(NOW, "fire-link-peers"))])
+def test_an_event_about_something_unregistered_is_kept_under_its_device(
+    decode: Decode, work_of: WorkOf, topic: str, body: FireEvent | TroubleEvent
+) -> None:
+    work = work_of((topic, body.to_bytes()))
+    decode(work)
+    assert work.letters == []
+    assert [sample.series.subject for sample in work.samples] == ["pi-1"]
+    told = body.camera if isinstance(body, FireEvent) else body.subject
+    assert [sample.fields["subject"] for sample in work.samples] == [told]
 
 
 @pytest.mark.parametrize(("topic", "body", "kind", "words"), REFUSED)

@@ -22,7 +22,7 @@ from broker.program.mosquitto import PACKET_BYTES_MAX, find_mosquitto
 from broker.program.password_file import password_file_text
 from broker.program.port import accepts_connections
 from contract.access import DeviceIdentity, mosquitto_acl
-from contract.catalog import CATALOG, PAYLOAD_BYTES_MAX, Channel, Role, topic_for
+from contract.catalog import BROKER_BYTES_MAX, CATALOG, Channel, Role, topic_for
 from contract.payload import Payload
 from contract.presence import Presence
 from contract.telemetry import BayBatch
@@ -238,5 +238,5 @@ async def test_retained_presence_is_read_back_over_tls(production: Production) -
 
 def test_its_sizes_are_the_contracts() -> None:
     text = CONFIGURATION.read_text()
-    assert re.search(r"^message_size_limit (\d+)$", text, re.MULTILINE)[1] == str(PAYLOAD_BYTES_MAX)  # type: ignore[index] # a missing line fails the test as well
+    assert re.search(r"^message_size_limit (\d+)$", text, re.MULTILINE)[1] == str(BROKER_BYTES_MAX)  # type: ignore[index] # a missing line fails the test as well
     assert re.search(r"^max_packet_size (\d+)$", text, re.MULTILINE)[1] == str(PACKET_BYTES_MAX)  # type: ignore[index] # the same
