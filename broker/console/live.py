@@ -2,12 +2,14 @@
 
 What is kept changes only forward in time; what is said is a pure function of it and of `now`. A reading counts from its
 own time or from its arrival, whichever is earlier: a device whose clock runs ahead cannot look fresh for ever.
+That a device is back makes nothing true that it said before: only what it says anew.
 """
 
+import itertools
 import json
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
@@ -32,6 +34,22 @@ MS_PER_S = 1000.0
 REPLIES_MAX = 200
 FIRES_MAX = 200
 FIRE_FORGOTTEN_AFTER_S = 600.0
+FUTURE_S_MAX = 5.0
+"""How far a reading's time may lie ahead of this machine's: clocks that are kept differ by less."""
+
+FUTURE_DETAIL = "its time lies in the future: the clock of the device or of this server is wrong"
+
+STALE_AFTER_S: Mapping[str, float] = {
+    "cameras": 8.0,
+    "bays": 25.0,
+    "gates": 25.0,
+    "people": 25.0,
+    "screens": 25.0,
+    "sirens": 25.0,
+    "agents": 25.0,
+}
+"""By kind, after how long without a reading nothing is known any more. Agents report cameras every 2 s, screens every
+5 s and everything else every 10 s at the latest: two reports may be lost, and what is left is for the way here."""
 
 READING_OF_KIND: Mapping[str, type[AnyReading]] = {
     "bays": BayReading,
@@ -46,10 +64,16 @@ READING_OF_KIND: Mapping[str, type[AnyReading]] = {
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A reading and the time from which it counts."""
+    """A reading and the time from which it counts. `order` numbers what this process heard, births included."""
 
     reading: AnyReading
     counts_from_unix_ms: int
+    order: int = 0
+
+    @property
+    def came_from_the_future(self) -> bool:
+        """Whether its time was more than `FUTURE_S_MAX` ahead when it arrived."""
+        return self.reading.time_unix_ms - self.counts_from_unix_ms > FUTURE_S_MAX * MS_PER_S
 
     def age_s(self, now_unix_ms: int) -> float:
         """Seconds since the reading was true."""
@@ -67,23 +91,53 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
+class Birth:
+    """A device's newest "online", with times by the device's own clock."""
+
+    time_unix_ms: int
+    started_unix_ms: int
+    order: int
+
+    def vouches_for(self, heard: Heard, now_unix_ms: int) -> bool:
+        """Whether the device that is online now stands behind the reading.
+
+        It was read after this birth, or it came after it and was read by the run of the agent that was born. What an
+        agent left in its outbox before it died, and what was heard before it was away, is history. A start that lies in
+        the future was read from a clock that was wrong then, and holds nothing back.
+        """
+        if heard.reading.time_unix_ms >= self.time_unix_ms:
+            return True
+        started_unix_ms = self.started_unix_ms if self.started_unix_ms <= now_unix_ms else 0
+        return heard.order > self.order and heard.reading.time_unix_ms >= started_unix_ms
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceState:
     """What a device said of itself on the bus since this process started."""
 
     presence: Presence | None = None
+    birth: Birth | None = None
     signage: SignageReport | None = None
     settings: SettingsReport | None = None
 
 
-def judge(heard: Heard | None, *, offline: bool, now_unix_ms: int, stale_after_s: float) -> Judged:
-    """What may be said of a reading now. Never heard beats offline, offline beats stale, stale beats its own reason."""
+def judge(
+    heard: Heard | None, *, offline: bool, now_unix_ms: int, stale_after_s: float, birth: Birth | None = None
+) -> Judged:
+    """What may be said of a reading now.
+
+    Never heard beats offline, offline beats a time in the future, that beats stale, stale beats its own reason. Stale
+    is also what was heard before the device's newest birth.
+    """
     if heard is None:
         return Judged(Reason.NEVER_REPORTED, "", None, None)
     age_s = heard.age_s(now_unix_ms)
     own = heard.reading.detail or ""
     if offline:
         return Judged(Reason.DEVICE_OFFLINE, own, age_s, heard)
-    if age_s > stale_after_s:
+    if heard.came_from_the_future and (age_s <= stale_after_s or now_unix_ms < heard.reading.time_unix_ms):
+        return Judged(Reason.IMPOSSIBLE, FUTURE_DETAIL, age_s, heard)
+    if age_s > stale_after_s or (birth is not None and not birth.vouches_for(heard, now_unix_ms)):
         return Judged(Reason.STALE, own, age_s, heard)
     return Judged(heard.reading.reason, own, age_s, heard)
 
@@ -109,11 +163,12 @@ class LiveState:
         self._devices: dict[DeviceIdentity, DeviceState] = {}
         self._replies: dict[str, CommandReply] = {}
         self._fires: dict[str, Fire] = {}
+        self._orders = itertools.count(1)
 
     def hear(self, series: Series, reading: AnyReading, now_unix_ms: int) -> bool:
         """Keep the reading unless a newer one is kept; say whether it was kept."""
-        fresh = Heard(reading, min(reading.time_unix_ms, now_unix_ms))
         with self._lock:
+            fresh = Heard(reading, min(reading.time_unix_ms, now_unix_ms), next(self._orders))
             kept = self._heard.get(series)
             if kept is not None and kept.counts_from_unix_ms > fresh.counts_from_unix_ms:
                 return False
@@ -121,22 +176,26 @@ class LiveState:
         return True
 
     def note_presence(self, identity: DeviceIdentity, presence: Presence) -> None:
-        """The newest to arrive counts: the broker keeps the order, and a will carries the time of its making."""
+        """The newest to arrive counts: the broker keeps the order, and a will carries the time of its making.
+
+        The same word once more (the broker keeps it for whoever connects) is no birth.
+        """
         with self._lock:
             kept = self._devices.get(identity, DeviceState())
-            self._devices[identity] = DeviceState(presence, kept.signage, kept.settings)
+            birth = kept.birth
+            if presence.state == "online" and presence != kept.presence:
+                birth = Birth(presence.time_unix_ms, presence.started_unix_ms, next(self._orders))
+            self._devices[identity] = replace(kept, presence=presence, birth=birth)
 
     def note_signage(self, identity: DeviceIdentity, report: SignageReport) -> None:
         """Which generation the device shows."""
         with self._lock:
-            kept = self._devices.get(identity, DeviceState())
-            self._devices[identity] = DeviceState(kept.presence, report, kept.settings)
+            self._devices[identity] = replace(self._devices.get(identity, DeviceState()), signage=report)
 
     def note_settings(self, identity: DeviceIdentity, report: SettingsReport) -> None:
         """Which settings the device runs."""
         with self._lock:
-            kept = self._devices.get(identity, DeviceState())
-            self._devices[identity] = DeviceState(kept.presence, kept.signage, report)
+            self._devices[identity] = replace(self._devices.get(identity, DeviceState()), settings=report)
 
     def note_fire(self, identity: DeviceIdentity, event: FireEvent, now_unix_ms: int) -> None:
         """A fire is raised, goes on, or is over. At most 200 are kept, the first go."""

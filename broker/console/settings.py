@@ -15,6 +15,7 @@ class ConsoleSettings(SettingsModel):
 
     `public_url` is where browsers reach the console: an https one makes the cookies travel over TLS only.
     `allowed_hosts`, when given, are the only Host headers that are answered. `trial_broker` says so on every page.
+    `stale_after_s`, when given, replaces the times of `broker.console.live.STALE_AFTER_S` for every kind.
     """
 
     host: str = "127.0.0.1"
@@ -27,7 +28,7 @@ class ConsoleSettings(SettingsModel):
     signing_key_file: Path
     assets_dir: Path
     assets_bytes_max: Annotated[int, Field(ge=10_000_000)] = 2_000_000_000
-    stale_after_s: Annotated[float, Field(ge=1, le=3600)] = 60.0
+    stale_after_s: Annotated[float | None, Field(ge=1, le=3600)] = None
     utc_offset_minutes: Annotated[int, Field(ge=-720, le=840)] = 540
     trial_broker: bool = False
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from broker.console.directory import MarketListing
-from broker.console.live import Judged, LiveState, judge
+from broker.console.live import STALE_AFTER_S, Judged, LiveState, judge
 from broker.console.views import (
     AgentView,
     BayView,
@@ -42,12 +42,16 @@ DayStart = Mapping[Series, tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Now, and what decides how a value is judged."""
+    """Now, and what decides how a value is judged. `stale_after_s`, when given, is for every kind."""
 
     now_unix_ms: int
-    stale_after_s: float
+    stale_after_s: float | None
     link: LinkView
     day_start: DayStart = field(default_factory=dict)
+
+    def stale_after(self, kind: str) -> float:
+        """After how many seconds without a reading a value of this kind is unknown."""
+        return STALE_AFTER_S[kind] if self.stale_after_s is None else self.stale_after_s
 
 
 def occupancy(listing: MarketListing, live: LiveState, moment: Moment) -> OccupancyView:
@@ -58,7 +62,7 @@ def occupancy(listing: MarketListing, live: LiveState, moment: Moment) -> Occupa
         name_ko=listing.market.name_ko,
         name_en=listing.market.name_en,
         now_unix_ms=moment.now_unix_ms,
-        stale_after_s=moment.stale_after_s,
+        stale_after_s=moment.stale_after("bays"),
         link=moment.link,
         lots=_lots(listing, bays),
         bays=bays,
@@ -94,7 +98,13 @@ def signage_report(record: DeviceRecord, live: LiveState) -> SignageReport | Non
 def _judged(listing: MarketListing, one: Subject, live: LiveState, moment: Moment) -> Judged:
     heard = live.heard(Series(listing.market.id, one.device, one.kind, one.subject))
     offline = presence_of(listing, one.device, live) == "offline"
-    return judge(heard, offline=offline, now_unix_ms=moment.now_unix_ms, stale_after_s=moment.stale_after_s)
+    return judge(
+        heard,
+        offline=offline,
+        now_unix_ms=moment.now_unix_ms,
+        stale_after_s=moment.stale_after(one.kind),
+        birth=live.device(DeviceIdentity(listing.market.id, one.device)).birth,
+    )
 
 
 def _common(one: Subject, judged: Judged) -> dict[str, object]:

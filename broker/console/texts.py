@@ -87,6 +87,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "summary.cameras": ("화재 카메라", "Fire cameras"),
     "summary.cameras_fine": ("정상 {n}/{total}", "{n}/{total} working"),
     "summary.cameras_fault": ("정상 아님 {names}", "Not working: {names}"),
+    "summary.link_lost": ("브로커 끊김: 이전 값", "Broker link lost: earlier values"),
     "summary.cameras_all": ("모두 감시 중", "All watching"),
     "summary.incidents": ("진행 중 사건", "Active incidents"),
     "summary.incidents_none": ("없음", "None"),

@@ -76,7 +76,7 @@ class LotView(View):
 
 
 class OccupancyView(View):
-    """A market's bays, gates and people, now."""
+    """A market's bays, gates and people, now. One not heard of for `stale_after_s` is unknown."""
 
     market: str
     name_ko: str

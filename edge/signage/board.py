@@ -57,7 +57,10 @@ class LotState(_State):
 
 
 class PageState(_State):
-    """What a page shows: `fires` above everything, else `items` in turn, else the standby page."""
+    """What a page shows: `fires` above everything, else `items` in turn, else the standby page.
+
+    `is_fed`: whether the agent has its broker, so that live values can come in at all.
+    """
 
     market: str
     market_ko: str
@@ -71,6 +74,7 @@ class PageState(_State):
     fires: tuple[FireState, ...]
     items: tuple[ItemState, ...]
     lots: tuple[LotState, ...]
+    is_fed: bool
     stale_after_s: float = STALE_AFTER_S
 
 
@@ -84,12 +88,14 @@ class Board:
         *,
         manifest: FindManifest,
         bays: LiveBays,
+        is_fed: Callable[[], bool],
         clock: Clock,
     ) -> None:
         self._market = market
         self._zones = zones
         self._manifest = manifest
         self._bays = bays
+        self._is_fed = is_fed
         self._clock = clock
         self._fires: tuple[ActiveFire, ...] = ()
         self._change = asyncio.Event()
@@ -162,6 +168,7 @@ class Board:
             fires=tuple(_fire(fire, manifest.zones if manifest else ()) for fire in self._fires),
             items=tuple(_item(item) for item in items),
             lots=self._lots(manifest.lots if manifest else ()),
+            is_fed=self._is_fed(),
         )
 
     def _decide(self, manifest: Manifest | None) -> tuple[str | None, tuple[Item, ...], str]:

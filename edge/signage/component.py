@@ -61,7 +61,12 @@ class Signage:
         )
         zones = {screen.name: screen.zone for screen in settings.screens}
         self._board = Board(
-            settings.market, zones, manifest=lambda: self._activation.active, bays=self._bays, clock=clock
+            settings.market,
+            zones,
+            manifest=lambda: self._activation.active,
+            bays=self._bays,
+            is_fed=lambda: session.connected,
+            clock=clock,
         )
         self._watches = {
             screen: ScreenWatch(screen, clock.monotonic_s(), clock.unix_ms()) for screen in self._board.screens
@@ -104,7 +109,7 @@ class Signage:
         self._activation.offer(signed)
 
     async def _take_bays(self, topic: Topic, batch: BayBatch) -> None:
-        if self._bays.take(topic.device, batch, self._clock.monotonic_s()):
+        if self._bays.take(topic.device, batch, self._clock.monotonic_s(), self._clock.unix_ms()):
             self._bays_changed = True
 
     async def _connected(self) -> None:

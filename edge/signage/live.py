@@ -4,7 +4,11 @@ from dataclasses import dataclass
 
 from contract.telemetry import BayBatch, BayState
 
-STALE_AFTER_S = 60.0
+MS_PER_S = 1000.0
+STALE_AFTER_S = 25.0
+"""A bay is reported every 10 s at the latest: two reports may be lost, and what is left is for the way here."""
+FUTURE_S_MAX = 5.0
+"""How far a reading's time may lie ahead of this machine's: clocks that are kept differ by less."""
 BAYS_MAX = 5000
 """A market has hundreds of bays; what comes above this bound is not taken, so that no flood fills the memory."""
 
@@ -38,13 +42,14 @@ class LotView:
 class LiveBays:
     """The latest state of every bay of the market, as this device has heard it.
 
-    A reading that names no lot counts for a lot with its device's name. Replayed history is no live value.
+    A reading that names no lot counts for a lot with its device's name. Replayed history is no live value. A reading
+    counts from its own time or from its arrival, whichever is earlier; one from the future says nothing of now.
     """
 
     def __init__(self) -> None:
         self._bays: dict[tuple[str, str], _Bay] = {}
 
-    def take(self, device: str, batch: BayBatch, now_s: float) -> bool:
+    def take(self, device: str, batch: BayBatch, now_s: float, now_unix_ms: int) -> bool:
         """Take a batch; whether it changed what a screen shows."""
         if batch.replayed:
             return False
@@ -54,10 +59,14 @@ class LiveBays:
             old = self._bays.get(key)
             if old is None and len(self._bays) >= BAYS_MAX:
                 continue
-            if old is not None and reading.time_unix_ms < old.reading_unix_ms:
+            ahead_ms = reading.time_unix_ms - now_unix_ms
+            counts_from_unix_ms = reading.time_unix_ms - max(0, ahead_ms)
+            if old is not None and counts_from_unix_ms < old.reading_unix_ms:
                 continue
-            changed = changed or old is None or old.state is not reading.state
-            self._bays[key] = _Bay(reading.lot or device, reading.state, reading.time_unix_ms, now_s)
+            state = BayState.UNKNOWN if ahead_ms > FUTURE_S_MAX * MS_PER_S else reading.state
+            changed = changed or old is None or old.state is not state
+            heard_s = now_s + min(0, ahead_ms) / MS_PER_S
+            self._bays[key] = _Bay(reading.lot or device, state, counts_from_unix_ms, heard_s)
         return changed
 
     def lots(self, now_s: float) -> tuple[LotView, ...]:

@@ -8,6 +8,7 @@ const PICTURE_WAIT_MS = 4000;
 const LOTS_MAX = 12;
 const SCALE_MIN = 0.4;
 const SCALE_MAX = 1.6;
+const WHERE_SCALE_MIN = 0.3;
 const MINUTE_MS = 60_000;
 const DEFAULT_UTC_OFFSET_MINUTES = 540;
 
@@ -74,6 +75,18 @@ function showEvacuation(fires) {
   const [korean, english] = whereText(fires);
   write(section, ".evacuation-where-ko", korean);
   write(section, ".evacuation-where-en", english);
+  fitEvacuation();
+}
+
+// The style sheet keeps the fixed words apart at any size; names of zones are as long as people make them.
+function fitEvacuation() {
+  const section = byId("evacuation");
+  const words = section.querySelector(".evacuation-words");
+  if (!words) return;
+  for (let scale = 1; scale >= WHERE_SCALE_MIN; scale -= 0.05) {
+    words.style.setProperty("--where-scale", scale.toFixed(2));
+    if (section.scrollHeight <= section.clientHeight && words.scrollWidth <= words.clientWidth) return;
+  }
 }
 
 function whereText(fires) {
@@ -197,6 +210,8 @@ function refreshLots() {
     board.querySelector(".no-lots").hidden = lots.length > 0;
     const more = state.lots.length - lots.length;
     board.querySelector(".more-lots").hidden = more === 0;
+    board.querySelector(".unfed").hidden = state.is_fed;
+    write(board, ".unfed", state.is_fed ? "" : "실시간 연결 끊김 · live link lost");
     write(board, ".more-lots", more > 0 ? `외 ${more}곳 · and ${more} more` : "");
     lots.forEach((lot, index) => fillLot(holder.children[index], lot));
   }
@@ -209,7 +224,7 @@ function columns(count) {
 
 function fillLot(card, lot) {
   const ageS = lot.age_s + (performance.now() - heardAt) / 1000;
-  const stale = linkLost || lot.stale || ageS > state.stale_after_s;
+  const stale = linkLost || !state.is_fed || lot.stale || ageS > state.stale_after_s;
   const known = lot.total - lot.unknown;
   const full = !stale && lot.free === 0 && lot.unknown === 0;
   const blind = lot.stale || ageS > state.stale_after_s || known === 0;
@@ -298,4 +313,5 @@ setInterval(heartbeat, HEARTBEAT_EVERY_MS);
 addEventListener("resize", () => {
   refreshLots();
   fit(layers[front]);
+  fitEvacuation();
 });

@@ -1,6 +1,7 @@
 """The API, against a whole console on an in-memory bus."""
 
 import asyncio
+from pathlib import Path
 
 from broker.series.ports import sample_of
 from broker.stores.dead_letters import DeadLetter
@@ -20,7 +21,7 @@ from contract.telemetry import (
     SirenReading,
 )
 from contract.topics import Topic, TopicFilter
-from tests.broker.console.conftest import EPOCH, NOW, Bench, bay
+from tests.broker.console.conftest import EPOCH, NOW, Bench, bay, running
 from tests.eventually import eventually_async
 
 
@@ -49,12 +50,14 @@ async def test_occupancy_follows_the_bus_and_grows_old(bench: Bench) -> None:
     assert (bays["a-01"]["age_s"], bays["a-01"]["reason"], bays["a-02"]["state"]) == (5.0, None, "free")
     lot = (await bench.api.get(f"/api/v1/{path}")).json()["lots"][0]
     assert (lot["lot"], lot["total"], lot["free"], lot["occupied"], lot["unknown"]) == ("main", 2, 1, 1, 0)
-    bench.clock.advance(56)
+    bench.clock.advance(20)
+    assert (await bench.bays())["a-01"]["reason"] is None
+    bench.clock.advance(1)
     stale = (await bench.bays())["a-01"]
     assert (stale["state"], stale["reason"], stale["age_s"], stale["last_state"]) == (
         "unknown",
         "stale",
-        61.0,
+        26.0,
         "occupied",
     )
 
@@ -97,6 +100,27 @@ async def test_a_lost_link_is_said_and_ages_go_on(bench: Bench) -> None:
     assert (await bench.bays())["a-01"]["reason"] == "stale"
     bench.bus.come_up()
     await bench.until("markets/jungang/occupancy", "connected", "link", "state")
+
+
+async def test_a_device_that_is_back_is_believed_only_what_it_says_anew(bench: Bench) -> None:
+    await bench.park(bay("a-01", BayState.FREE, NOW - 2000))
+    await bench.until("markets/jungang/occupancy", "free", "bays", 0, "state")
+    await bench.presence("parking-1", "offline")
+    await bench.until("markets/jungang/occupancy", "device-offline", "bays", 0, "reason")
+    await bench.presence("parking-1", "online")
+    await bench.until("markets/jungang/occupancy", "stale", "bays", 0, "reason")
+    await bench.park(bay("a-01", BayState.FREE, NOW))
+    await bench.until("markets/jungang/occupancy", "free", "bays", 0, "state")
+
+
+async def test_a_setting_replaces_the_time_of_every_kind(tmp_path: Path) -> None:
+    async with running(tmp_path, stale_after_s=60) as bench:
+        await bench.park(bay("a-01", BayState.FREE, NOW))
+        await bench.until("markets/jungang/occupancy", "free", "bays", 0, "state")
+        bench.clock.advance(59)
+        assert (await bench.bays())["a-01"]["reason"] is None
+        bench.clock.advance(2)
+        assert (await bench.bays())["a-01"]["reason"] == "stale"
 
 
 async def test_people_and_gates_count_from_midnight_where_the_store_remembers(bench: Bench) -> None:

@@ -1,13 +1,15 @@
 """The live state: forward in time only, and never a word that is not true now."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.console.live import Heard, LiveState, judge, reading_of
+from broker.console.live import READING_OF_KIND, STALE_AFTER_S, Heard, LiveState, judge, reading_of
 from broker.series.ports import Sample, Series, sample_of
 from contract.access import DeviceIdentity
 from contract.delivery import CommandReply
 from contract.events import FireEvent, Phase
+from contract.presence import Presence
 from contract.telemetry import BayReading, BayState, GateReading, Reason
 from tests.broker.console.conftest import NOW, bay
 
@@ -47,6 +49,83 @@ def test_a_reading_from_the_future_counts_from_its_arrival_and_can_be_followed()
     assert newest(live).age_s(NOW + 61_000) == 61.0
     assert live.hear(A_01, bay("a-01", BayState.OCCUPIED, NOW + 1000), NOW + 1000)
     assert newest(live).reading == bay("a-01", BayState.OCCUPIED, NOW + 1000)
+
+
+@pytest.mark.parametrize(
+    ("ahead_ms", "waited_ms", "reason"),
+    [
+        (5_000, 0, None),
+        (5_001, 0, Reason.IMPOSSIBLE),
+        (3_600_000, 0, Reason.IMPOSSIBLE),
+        (3_600_000, 60_000, Reason.IMPOSSIBLE),
+        (6_000, 8_000, Reason.IMPOSSIBLE),
+        (6_000, 26_000, Reason.STALE),
+        (3_600_000, 3_600_000, Reason.STALE),
+    ],
+)
+def test_what_comes_from_the_future_says_nothing_of_now(ahead_ms: int, waited_ms: int, reason: Reason | None) -> None:
+    live = LiveState()
+    live.hear(A_01, bay("a-01", BayState.FREE, NOW + ahead_ms), NOW)
+    judged = judge(newest(live), offline=False, now_unix_ms=NOW + waited_ms, stale_after_s=25.0)
+    assert judged.reason is reason
+
+
+def test_every_kind_has_its_time_and_cameras_the_shortest() -> None:
+    assert set(STALE_AFTER_S) == set(READING_OF_KIND)
+    assert min(STALE_AFTER_S, key=lambda kind: STALE_AFTER_S[kind]) == "cameras"
+
+
+def presence(state: str, time_unix_ms: int, started_unix_ms: int = NOW - 100_000) -> Presence:
+    said = {"state": state, "epoch": "0" * 16, "agent_version": "0.1.0", "started_unix_ms": started_unix_ms}
+    return Presence.model_validate({**said, "time_unix_ms": time_unix_ms})
+
+
+PARKING = DeviceIdentity("jungang", "parking-1")
+
+
+def reason_now(live: LiveState, now_unix_ms: int) -> Reason | None:
+    state = live.device(PARKING)
+    offline = state.presence is not None and state.presence.state == "offline"
+    return judge(newest(live), offline=offline, now_unix_ms=now_unix_ms, stale_after_s=25.0, birth=state.birth).reason
+
+
+def test_a_device_that_is_back_makes_no_old_reading_fresh() -> None:
+    live = LiveState()
+    live.note_presence(PARKING, presence("online", NOW - 100_000))
+    live.hear(A_01, bay("a-01", BayState.FREE, NOW), NOW)
+    assert reason_now(live, NOW) is None
+    live.note_presence(PARKING, presence("offline", NOW - 100_000))
+    assert reason_now(live, NOW + 1000) is Reason.DEVICE_OFFLINE
+    live.note_presence(PARKING, presence("online", NOW + 3000, started_unix_ms=NOW + 2000))
+    assert reason_now(live, NOW + 3000) is Reason.STALE
+    live.hear(A_01, bay("a-01", BayState.OCCUPIED, NOW + 1500), NOW + 3100)  # what the dead run left in its outbox
+    assert reason_now(live, NOW + 3100) is Reason.STALE
+    live.hear(A_01, bay("a-01", BayState.FREE, NOW + 2500), NOW + 3200)
+    assert reason_now(live, NOW + 3200) is None
+
+
+def test_what_was_read_while_only_the_link_was_away_counts_when_it_comes() -> None:
+    live = LiveState()
+    live.hear(A_01, bay("a-01", BayState.FREE, NOW), NOW)
+    live.note_presence(PARKING, presence("online", NOW + 9000))
+    assert reason_now(live, NOW + 9000) is Reason.STALE
+    live.hear(A_01, bay("a-01", BayState.FREE, NOW + 8000), NOW + 9100)
+    assert reason_now(live, NOW + 9100) is None
+
+
+def test_the_word_that_the_broker_keeps_is_no_new_birth_and_a_reading_may_overtake_it() -> None:
+    live = LiveState()
+    live.hear(A_01, bay("a-01", BayState.FREE, NOW), NOW)
+    for _ in range(2):
+        live.note_presence(PARKING, presence("online", NOW - 50))
+        assert reason_now(live, NOW) is None
+
+
+def test_a_start_by_a_clock_that_ran_ahead_holds_nothing_back() -> None:
+    live = LiveState()
+    live.note_presence(PARKING, presence("online", NOW + 3_600_000, started_unix_ms=NOW + 3_600_000))
+    live.hear(A_01, bay("a-01", BayState.FREE, NOW), NOW)
+    assert reason_now(live, NOW) is None
 
 
 @given(

@@ -112,6 +112,30 @@ async def test_states_are_words_not_colours(bench: Bench) -> None:
         assert re.search(r'id="bay-parking-1-a-01" data-state="unknown".*?오래된 값.*?마지막 비었음', text, re.DOTALL)
 
 
+async def test_the_summary_counts_only_cameras_that_are_heard_of(bench: Bench) -> None:
+    seen = CameraReading(time_unix_ms=NOW, camera="cam-1", state="live", fps=5.0, frame_age_s=0.1)
+    await bench.say("alley-1", CameraBatch(epoch=EPOCH, seq=1, readings=(seen,)))
+    await bench.until("devices?market=jungang", "live", 0, "cameras", 0, "state")
+    async with bench.browser() as browser:
+        assert "모두 감시 중" in (await browser.get("/markets/jungang")).text
+        bench.clock.advance(9)
+        text = (await browser.get("/markets/jungang")).text
+        assert "모두 감시 중" not in text
+        assert "정상 아님 cam-1" in text
+
+
+async def test_a_lost_link_is_said_where_all_would_be_well(bench: Bench) -> None:
+    seen = CameraReading(time_unix_ms=NOW, camera="cam-1", state="live", fps=5.0, frame_age_s=0.1)
+    await bench.say("alley-1", CameraBatch(epoch=EPOCH, seq=1, readings=(seen,)))
+    await bench.until("devices?market=jungang", "live", 0, "cameras", 0, "state")
+    bench.bus.go_down()
+    await bench.until("markets/jungang/occupancy", "lost", "link", "state")
+    async with bench.browser() as browser:
+        text = (await browser.get("/markets/jungang")).text
+        assert "모두 감시 중" not in text
+        assert text.count("브로커 끊김: 이전 값") == 2
+
+
 async def test_a_fire_is_on_every_page_even_while_only_a_device_speaks_of_it(bench: Bench) -> None:
     event = FireEvent(
         epoch=EPOCH,

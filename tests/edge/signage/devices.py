@@ -85,8 +85,8 @@ class SignDevice:
     async def push_signed(self, signed: SignedManifest) -> None:
         await self.console.publish(topic_for(MARKET, DEVICE, SignedManifest), signed)
 
-    async def bays(self, *states: BayState) -> None:
-        fresh = batch(*states, time_unix_ms=self.clock.unix_ms())
+    async def bays(self, *states: BayState, first: int = 0, lot: str | None = None) -> None:
+        fresh = batch(*states, time_unix_ms=self.clock.unix_ms(), first=first, lot=lot)
         await self.neighbour.publish(topic_for(MARKET, "parking-1", BayBatch), fresh)
 
     def fire(self, zone: str = "c") -> str:

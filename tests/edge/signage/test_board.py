@@ -19,8 +19,14 @@ class Shown:
         self.clock = ManualClock()
         self.manifest: Manifest | None = None
         self.bays = LiveBays()
+        self.is_fed = True
         self.board = Board(
-            "jungang", {"screen-1": "b"}, manifest=lambda: self.manifest, bays=self.bays, clock=self.clock
+            "jungang",
+            {"screen-1": "b"},
+            manifest=lambda: self.manifest,
+            bays=self.bays,
+            is_fed=lambda: self.is_fed,
+            clock=self.clock,
         )
 
 

@@ -79,12 +79,17 @@ async def test_a_heartbeat_becomes_a_reading(device: SignDevice) -> None:
     assert (last.state, last.showing, last.since_unix_ms) == ("live", "standby", 1234)
 
 
-async def test_the_report_is_said_again_at_every_connection(device: SignDevice) -> None:
+async def test_a_lost_broker_is_in_the_state_and_the_report_is_said_again_at_every_connection(
+    device: SignDevice,
+) -> None:
     count = len(device.reports)
+    assert (await state(device))["is_fed"]
     device.bus.go_down()
     await eventually_async(lambda: not device.session.connected)
+    assert not (await state(device))["is_fed"]
     device.bus.come_up()
     await eventually_async(lambda: len(device.reports) > count)
+    assert (await state(device))["is_fed"]
 
 
 async def test_a_taken_port_ends_it_with_the_sentence_and_not_a_group(device: SignDevice, tmp_path: Path) -> None:

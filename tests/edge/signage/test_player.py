@@ -27,7 +27,14 @@ class Player:
         self.heartbeats: list[tuple[str, Heartbeat]] = []
         self.file = directory / SHA256
         self.file.write_bytes(b"\x89PNG\r\n\x1a\n picture")
-        self.board = Board("jungang", {"screen-1": "b"}, manifest=lambda: None, bays=LiveBays(), clock=ManualClock())
+        self.board = Board(
+            "jungang",
+            {"screen-1": "b"},
+            manifest=lambda: None,
+            bays=LiveBays(),
+            is_fed=lambda: True,
+            clock=ManualClock(),
+        )
         self.app = build_app(
             self.board,
             lambda sha256: self.file if sha256 == SHA256 else None,
