@@ -1,9 +1,9 @@
 """A running `jangteo up` in a folder of its own, for end-to-end tests and benchmarks."""
 
 import json
+import random
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +14,8 @@ from typing import Any, Self
 
 import httpx
 import psutil
+
+from jangteo.up.layout import PORTS, is_free
 
 ROOT = Path(__file__).resolve().parent.parent
 READY_TIMEOUT_S = 90.0
@@ -200,7 +202,8 @@ def _name(argv: Sequence[str]) -> str:
 
 
 def free_port() -> int:
-    """A loopback port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback port that was free a moment ago, from the range that `jangteo up` draws from."""
+    while True:
+        port = random.randrange(*PORTS)  # noqa: S311 — a port is no secret
+        if is_free(port):
+            return port

@@ -1,11 +1,11 @@
 """Fixtures that every package's tests share."""
 
 import os
-import socket
 from pathlib import Path
 
 import pytest
 
+from benchmarks.running_market import free_port as a_free_port
 from tests.absent import absent
 
 pytest_plugins = (
@@ -29,7 +29,5 @@ def data_dir() -> Path:
 
 @pytest.fixture
 def free_port() -> int:
-    """A loopback TCP port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback port that was free a moment ago, and that nobody is given by chance."""
+    return a_free_port()

@@ -1,6 +1,7 @@
 """The central state's engine: SQLite by default, PostgreSQL in production; migrated by Alembic at start."""
 
 import sqlite3
+import time
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from runtime.errors import RetryableError, SettingsError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_S = 10.0
+WAL_RETRY_S = 0.02
 SQLITE_BEGIN = "sqlite_begin"
 EXPECTED_URL = "expected sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME"
 
@@ -53,8 +55,21 @@ def open_database(url: str) -> Engine:
 def _set_up_sqlite(connection: object, _record: ConnectionPoolEntry) -> None:
     assert isinstance(connection, sqlite3.Connection)  # noqa: S101 — narrows the driver's type; the engine is SQLite's
     connection.isolation_level = None  # SQLAlchemy's own BEGIN below decides when a transaction starts
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "wal_autocheckpoint=400"):
+    _use_wal(connection)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON", "wal_autocheckpoint=400"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch a new file to WAL. SQLite does not wait for another process that does the same at the same moment."""
+    deadline_s = time.monotonic() + BUSY_TIMEOUT_S
+    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline_s:
+                raise
+            time.sleep(WAL_RETRY_S)
 
 
 def _begin(connection: Connection) -> None:

@@ -42,7 +42,7 @@ def sirens_on(market: RunningMarket) -> set[str]:
 
 
 def test_a_fire_sounds_sirens_and_turns_screens_with_every_central_part_stopped(market: RunningMarket) -> None:
-    url = market.player_url("gate-screen")
+    url = market.until(lambda: market.player_url("gate-screen"), 15.0, "the address")
     assert "evacuation" not in screen_state(url)
     with frozen(market, CENTRAL):
         market.flame("alley-cam")

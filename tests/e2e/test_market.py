@@ -101,7 +101,7 @@ def test_a_fire_reaches_siren_screens_message_and_page_and_is_acknowledged_there
     market: RunningMarket, page: Page
 ) -> None:
     screen = page.context.new_page()
-    screen.goto(market.player_url("alley-screen"))
+    screen.goto(market.until(lambda: market.player_url("alley-screen"), 15.0, "the address"))
     open_console(market, page)
     market.flame("alley-cam")
     expect(screen.get_by_text(re.compile("대피")).first).to_be_visible(timeout=60_000)
