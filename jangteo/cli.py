@@ -65,7 +65,7 @@ def root(
 @app.command()
 def up(
     port: Annotated[int, typer.Option(help="The console's port on loopback.", min=1, max=65535)] = 8600,
-    data: Annotated[Path, typer.Option(help="Where everything is kept.")] = Path("var"),
+    data: Annotated[Path | None, typer.Option(help="Where everything is kept; var in this checkout if none.")] = None,
     site: Annotated[
         Path | None, typer.Option(help="The market's site file; config/example-site.yaml if none is given.")
     ] = None,
@@ -83,11 +83,12 @@ def up(
 
     Example: jangteo up --camera alley-cam=kitchen.mp4
     """
+    from jangteo.up.layout import DEFAULT_DATA
     from jangteo.up.service import UpOptions, run_up
 
     options = UpOptions(
         port=port,
-        data=data,
+        data=data or DEFAULT_DATA,
         site=site,
         cameras=tuple(camera or ()),
         simulate=not no_sim,
@@ -221,15 +222,16 @@ def config_check(file: Annotated[Path, typer.Argument(help="A site file or a dev
 def sim_flame(
     camera: Annotated[str, typer.Argument(help="The simulated camera's name.")],
     off: Annotated[bool, typer.Option("--off", help="Put the flame out.")] = False,
-    data: Annotated[Path, typer.Option(help="The data folder of the running `jangteo up`.")] = Path("var"),
+    data: Annotated[Path | None, typer.Option(help="The data folder of the running `jangteo up`.")] = None,
 ) -> None:
     """Light a flame before a simulated camera, or put it out.
 
     Example: jangteo sim flame alley-cam
     """
     from jangteo.up.control import set_flame
+    from jangteo.up.layout import DEFAULT_DATA
 
-    print(set_flame(data, camera, lit=not off))
+    print(set_flame(data or DEFAULT_DATA, camera, lit=not off))
 
 
 @app.command()

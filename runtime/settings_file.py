@@ -113,8 +113,12 @@ def _text(path: Path) -> str:
 def _refuse_double_keys(path: Path, root: yaml.Node | None) -> None:
     """YAML lets the last of two equal keys win without a word; here the first mistake of the kind is said."""
     waiting = [root] if root is not None else []
+    seen: set[int] = set()  # an alias stands for one node in many places, even inside itself: once is enough
     while waiting:
         node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
         if isinstance(node, yaml.SequenceNode):
             waiting += node.value
         elif isinstance(node, yaml.MappingNode):

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import IO
 
 from contract.signature import Signer
-from runtime.errors import FatalError
+from runtime.errors import FatalError, SettingsError
 from runtime.secret_files import ensure_secret
 
 LOOPBACK = "127.0.0.1"
+LOCK_FILE = "up.lock"
+DEFAULT_DATA = Path(__file__).resolve().parent.parent.parent / "var"
 UNPRIVILEGED_PORT_MIN = 1024
 # Below the range from which systems draw the ports of outgoing connections: a server that restarts finds its port free.
 PORTS = (20_000, 32_000)
@@ -97,8 +99,11 @@ class Layout:
         """Make the folder, readable by its owner only.
 
         Raises:
+            SettingsError: it is there and holds other things: closing it to others could lock them out.
             OSError: it cannot be made.
         """
+        if self.root.is_dir() and not (self.root / LOCK_FILE).exists() and any(self.root.iterdir()):
+            raise SettingsError(f"{self.root}: this folder holds other things; give an empty or a new one with --data")
         self.root.mkdir(parents=True, exist_ok=True)
         self.root.chmod(0o700)
 
@@ -108,7 +113,7 @@ class Layout:
         Raises:
             AlreadyRunningError: another process holds it.
         """
-        handle = (self.root / "up.lock").open("a+", encoding="utf-8")
+        handle = (self.root / LOCK_FILE).open("a+", encoding="utf-8")
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from jangteo.up.layout import LOOPBACK, AlreadyRunningError, Layout, PortInUseError, Ports, is_free
+from runtime.errors import SettingsError
 
 
 def test_ports_stay_the_same_from_start_to_start(tmp_path: Path) -> None:
@@ -49,3 +50,11 @@ def test_the_signing_key_is_made_once_and_private(tmp_path: Path) -> None:
     public = layout.public_key_hex()
     assert layout.public_key_hex() == public
     assert stat.S_IMODE(layout.signing_key.stat().st_mode) == 0o600
+
+
+def test_a_folder_that_holds_other_things_is_left_alone(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "diary.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(SettingsError, match="holds other things"):
+        Layout(tmp_path).prepare()
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755

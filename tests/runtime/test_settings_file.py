@@ -131,3 +131,14 @@ def test_a_file_nested_too_deeply_is_refused_in_a_sentence(tmp_path: Path) -> No
     file.write_text("name: " + "[" * 5000, encoding="utf-8")
     with pytest.raises(SettingsError, match="nested too deeply"):
         load_settings(file, House)
+
+
+MANY = ["a: &a [x, x, x, x]"] + [f"b{n}: &b{n} [{', '.join([f'*b{n - 1}' if n else '*a'] * 9)}]" for n in range(12)]
+
+
+@pytest.mark.parametrize("text", ["name: &x [*x]", "\n".join(MANY)], ids=["inside-itself", "many-times-many"])
+def test_aliases_cannot_hold_the_reader_up(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "aliases.yaml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError):
+        load_settings(file, House)
