@@ -1,7 +1,6 @@
 """A running `jangteo up` in a folder of its own, for end-to-end tests and benchmarks."""
 
 import json
-import random
 import re
 import signal
 import subprocess
@@ -15,7 +14,7 @@ from typing import Any, Self
 import httpx
 import psutil
 
-from jangteo.up.layout import PORTS, is_free
+from jangteo.up.layout import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 READY_TIMEOUT_S = 90.0
@@ -199,11 +198,3 @@ def _name(argv: Sequence[str]) -> str:
     if "firmware_sim.cameras.server" in text:
         return "cameras"
     return "broker" if "mosquitto" in text or "trial_broker" in text else text
-
-
-def free_port() -> int:
-    """A loopback port that was free a moment ago, from the range that `jangteo up` draws from."""
-    while True:
-        port = random.randrange(*PORTS)  # noqa: S311 — a port is no secret
-        if is_free(port):
-            return port

@@ -10,6 +10,7 @@ ID_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN, strict=True)]
 """1 to 63 characters: lower-case letters, digits and hyphens, not starting with a hyphen."""
 
+CLOCK_FLOOR_UNIX_MS = 1_735_689_600_000  # 2025-01-01: no device runs this software and has an earlier true time
 UNIX_MS_MAX = 4_102_444_800_000  # 2100-01-01T00:00:00Z: a later time is a broken clock, not a reading
 
 

@@ -116,11 +116,18 @@ def die_with_parent() -> None:
 
 
 def _begin_anew(log_file: Path) -> None:
-    """Copy and cut: the child goes on writing to the same file, at its end."""
-    with contextlib.suppress(OSError):
-        if log_file.stat().st_size > LOG_BYTES_MAX:
-            shutil.copyfile(log_file, log_file.with_suffix(".log.1"))
-            os.truncate(log_file, 0)
+    """Copy and cut: the child goes on writing to the same file, at its end.
+
+    On a full disk there is no room for the copy; then it is cut all the same, because the bound is what counts.
+    """
+    try:
+        if log_file.stat().st_size <= LOG_BYTES_MAX:
+            return
+        shutil.copyfile(log_file, log_file.with_suffix(".log.1"))
+    except OSError as error:
+        log.warning("process.log_not_kept", log_file=str(log_file), reason=str(error))
+    with contextlib.suppress(FileNotFoundError):  # somebody took it away: there is nothing to bound
+        os.truncate(log_file, 0)
 
 
 def _rotate(log_file: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.running_market import free_port as a_free_port
+from jangteo.up.layout import free_port as a_free_port
 from tests.absent import absent
 
 pytest_plugins = (

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import socket
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -166,10 +167,19 @@ class Ports:
         self._path.write_text(json.dumps(self._known, indent=1, sort_keys=True))
 
     def _any_free(self) -> int:
-        while True:
-            port = random.randrange(*PORTS)  # noqa: S311 — a port is no secret
-            if port not in self._taken and is_free(port):
-                return port
+        return free_port(self._taken)
+
+
+def free_port(taken: Collection[int] = ()) -> int:
+    """A port of `PORTS` that is free now and not among `taken`.
+
+    Raises:
+        PortInUseError: there is none.
+    """
+    for port in random.sample(range(*PORTS), PORTS[1] - PORTS[0]):
+        if port not in taken and is_free(port):
+            return port
+    raise PortInUseError(f"no port from {PORTS[0]} to {PORTS[1] - 1} on {LOOPBACK} is free; end other programs")
 
 
 def refuse_taken(port: int) -> None:

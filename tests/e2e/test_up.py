@@ -13,8 +13,9 @@ import httpx
 import psutil
 import pytest
 
-from benchmarks.running_market import ROOT, RunningMarket, free_port
+from benchmarks.running_market import ROOT, RunningMarket
 from broker.program.mosquitto import find_mosquitto
+from jangteo.up.layout import free_port
 from tests.absent import absent
 from tests.eventually import eventually
 

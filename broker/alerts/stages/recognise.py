@@ -11,10 +11,10 @@ from broker.stores.dead_letters import DeadLetter
 from broker.stores.incident_models import Incident, IncidentEvent, Picture, Sighting
 from contract.access import DeviceIdentity
 from contract.events import Event, FireEvent, StillEvent, TroubleEvent
+from contract.ids import CLOCK_FLOOR_UNIX_MS
 from runtime.clock import Clock
 
 STALE_AFTER_S = 600.0
-CLOCK_FLOOR_UNIX_MS = 1_735_689_600_000  # 2025-01-01: no device runs this software and has an earlier true time
 CLOCK_AHEAD_S_MAX = 3600.0
 JPEG_START = b"\xff\xd8\xff"
 

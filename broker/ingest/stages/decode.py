@@ -14,12 +14,12 @@ from broker.series.ports import Sample
 from contract.access import DeviceIdentity
 from contract.catalog import Channel, Role, UnknownChannelError, channel_of
 from contract.events import FireEvent, TroubleEvent
+from contract.ids import CLOCK_FLOOR_UNIX_MS
 from contract.payload import BadPayloadError, Epoch, Payload, Seq
 from contract.telemetry import AnyBatch
 from contract.topics import BadTopicError, Topic
 
 CLOCK_AHEAD_MS_MAX = 300_000
-CLOCK_FLOOR_UNIX_MS = 1_735_689_600_000  # 2025-01-01: an earlier time is a board whose clock was never set
 TELEMETRY = "telemetry"
 
 _NUMBERS_IN_FRONT = re.compile(rb'\s*\{\s*"epoch"\s*:\s*"([0-9a-f]{16})"\s*,\s*"seq"\s*:\s*([1-9][0-9]{0,14})\s*,')
@@ -89,7 +89,7 @@ class Decode:
             work.refuse(index, RefusalKind.CLOCK, reason, _excerpt(observation))
         else:
             if series.subject != subject:
-                fields["subject"] = subject
+                fields["reported_subject"] = subject  # "subject" is the series' tag: a store may refuse both
             work.samples.append(Sample(series, time_unix_ms, fields))
             work.origins.append(index)
             if live and time_unix_ms > (work.newest_live_unix_ms or 0):

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from broker.ingest.known import KnownSeries
 from broker.ingest.refusal import RefusalKind
-from broker.ingest.stages.decode import CLOCK_AHEAD_MS_MAX, CLOCK_FLOOR_UNIX_MS, Decode
+from broker.ingest.stages.decode import CLOCK_AHEAD_MS_MAX, Decode
 from broker.ingest.work import Work
 from contract.access import DeviceIdentity
 from contract.catalog import CATALOG, Role
 from contract.events import FireEvent, Phase, TroubleEvent
+from contract.ids import CLOCK_FLOOR_UNIX_MS
 from contract.telemetry import AgentBatch, AgentReading, Reason
 from runtime.clock import ManualClock
 from tests.broker.ingest.conftest import BAYS, EPOCH, WorkOf, bay_batch
@@ -157,7 +158,7 @@ def test_an_event_about_something_unregistered_is_kept_under_its_device(
     assert work.letters == []
     assert [sample.series.subject for sample in work.samples] == ["pi-1"]
     told = body.camera if isinstance(body, FireEvent) else body.subject
-    assert [sample.fields["subject"] for sample in work.samples] == [told]
+    assert [sample.fields["reported_subject"] for sample in work.samples] == [told]
 
 
 @pytest.mark.parametrize(("topic", "body", "kind", "words"), REFUSED)
