@@ -9,7 +9,16 @@ from contract.events import FireEvent, StillEvent, TroubleEvent
 from contract.payload import Payload
 from contract.presence import Presence, SettingsReport, SignageReport
 from contract.signage import SignedManifest
-from contract.telemetry import AgentBatch, BayBatch, CameraBatch, GateBatch, PeopleBatch, ScreenBatch, SirenBatch
+from contract.telemetry import (
+    AgentBatch,
+    BayBatch,
+    CameraBatch,
+    GapBatch,
+    GateBatch,
+    PeopleBatch,
+    ScreenBatch,
+    SirenBatch,
+)
 from contract.topics import Topic
 
 TELEMETRY_BYTES_MAX = 262_144
@@ -71,6 +80,7 @@ CATALOG: tuple[Channel, ...] = (
     Channel("telemetry", "screens", ScreenBatch, _UP, _LIVE, TELEMETRY_BYTES_MAX, "What each screen really shows."),
     Channel("telemetry", "sirens", SirenBatch, _UP, _LIVE, TELEMETRY_BYTES_MAX, "Sirens: sounding or silent."),
     Channel("telemetry", "agents", AgentBatch, _UP, _LIVE, TELEMETRY_BYTES_MAX, "The agent's own health and outbox."),
+    Channel("telemetry", "gaps", GapBatch, _UP, (_I,), TELEMETRY_BYTES_MAX, "Gap records: what is lost, and why."),
     Channel(
         "event",
         "fire",

@@ -11,11 +11,15 @@ DELIVERED_SEQS_MAX = 1000
 
 
 class Delivered(Payload):
-    """These numbers of the device's are now in a store; the device may forget what needed that store."""
+    """These numbers of the device's are now in a store; the device may forget what needed that store.
+
+    `time_unix_ms` is the central clock when it was said: a device holds its own clock against it.
+    """
 
     epoch: Epoch
     seqs: Annotated[tuple[Seq, ...], Field(min_length=1, max_length=DELIVERED_SEQS_MAX, strict=False)]
     store: Literal["readings", "incidents"]
+    time_unix_ms: UnixMs | None = None
 
 
 class SirenCommand(Payload):

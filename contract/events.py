@@ -25,12 +25,17 @@ class Phase(StrEnum):
 
 
 class Event(Payload):
-    """What every event carries. `event_id` stays the same from raised to cleared."""
+    """What every event carries. `event_id` stays the same from raised to cleared.
+
+    An event does not wait for a clock. With `clock_set` false its times are milliseconds since the device's boot: their
+    differences hold, and whoever receives it puts `time_unix_ms` at the time of arrival.
+    """
 
     epoch: Epoch
     seq: Seq
     event_id: EventId
     time_unix_ms: UnixMs
+    clock_set: bool = True
 
 
 class FireEvent(Event):

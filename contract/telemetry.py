@@ -37,6 +37,22 @@ class Reason(StrEnum):
     STALE = "stale"
     DEVICE_OFFLINE = "device-offline"
     NEVER_REPORTED = "never-reported"
+    CLOCK_UNSET = "clock-unset"
+    CLOCK_SKEW = "clock-skew"
+    STALLED = "stalled"
+
+
+class GapCause(StrEnum):
+    """Why numbers, or readings that never got one, are not in the database."""
+
+    OUTBOX_FULL = "outbox-full"  # over its bound in bytes: the oldest telemetry went
+    OUTBOX_AGE = "outbox-age"  # older than the outbox keeps telemetry
+    DISK_FULL = "disk-full"  # the disk took nothing more
+    MEMORY_FULL = "memory-full"  # readings that waited for the disk: they never got a number
+    OUTBOX_CORRUPT = "outbox-corrupt"  # the outbox file was damaged and begun anew
+    CLOCK_NEVER_SET = "clock-never-set"  # made in a boot that ended before the clock was set: no true time exists
+    NOT_ARRIVED = "not-arrived"  # ingest saw later numbers and waited long enough: nobody said why
+    REFUSED = "refused"  # arrived, and lies in the dead letter with the reason
 
 
 class Reading(Payload):
@@ -141,7 +157,7 @@ class SirenReading(StatedReading):
 
 
 class AgentReading(Reading):
-    """The agent itself: what it costs and how far behind it is."""
+    """The agent itself: what it costs, how far behind it is, and where its time comes from."""
 
     SUBJECT_FIELD: ClassVar[str] = "agent"
 
@@ -152,6 +168,30 @@ class AgentReading(Reading):
     outbox_rows: Count
     outbox_bytes: Count
     outbox_dropped_count: Count
+    outbox_oldest_age_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    clock_source: Literal["trusted", "synchronised", "rtc", "central", "unset"] | None = None
+    clock_skew_ms: Annotated[float, Field(allow_inf_nan=False)] | None = None
+
+
+class GapReading(Reading):
+    """A gap record: what a device had, or should have had, and the database does not get.
+
+    Exact: `first_seq` to `last_seq` of `gap_epoch` are the telemetry numbers that are gone, none of them stored; both
+    are absent where the readings never got a number. `from_unix_ms` to `until_unix_ms` is when they were made.
+    `time_unix_ms` is `from_unix_ms`, or a little later where two gaps of a device would meet in one millisecond.
+    """
+
+    SUBJECT_FIELD: ClassVar[str] = "device"
+
+    device: Id
+    gap_epoch: Epoch
+    first_seq: Seq | None = None
+    last_seq: Seq | None = None
+    from_unix_ms: UnixMs
+    until_unix_ms: UnixMs
+    batches_count: Count
+    readings_count: Count
+    cause: GapCause
 
 
 class Batch(Payload):
@@ -204,5 +244,13 @@ class AgentBatch(Batch):
     readings: Annotated[tuple[AgentReading, ...], Field(min_length=1, max_length=READINGS_PER_BATCH_MAX, strict=False)]
 
 
-AnyBatch = BayBatch | GateBatch | PeopleBatch | CameraBatch | ScreenBatch | SirenBatch | AgentBatch
-AnyReading = BayReading | GateReading | PeopleReading | CameraReading | ScreenReading | SirenReading | AgentReading
+class GapBatch(Batch):
+    """A batch of gaps readings."""
+
+    readings: Annotated[tuple[GapReading, ...], Field(min_length=1, max_length=READINGS_PER_BATCH_MAX, strict=False)]
+
+
+AnyBatch = BayBatch | GateBatch | PeopleBatch | CameraBatch | ScreenBatch | SirenBatch | AgentBatch | GapBatch
+AnyReading = (
+    BayReading | GateReading | PeopleReading | CameraReading | ScreenReading | SirenReading | AgentReading | GapReading
+)

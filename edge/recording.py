@@ -21,6 +21,8 @@ from contract.telemetry import (
     BayReading,
     CameraBatch,
     CameraReading,
+    GapBatch,
+    GapReading,
     GateBatch,
     GateReading,
     PeopleBatch,
@@ -52,6 +54,7 @@ BATCHES: dict[type[Reading], type[AnyBatch]] = {
     ScreenReading: ScreenBatch,
     SirenReading: SirenBatch,
     AgentReading: AgentBatch,
+    GapReading: GapBatch,
 }
 
 

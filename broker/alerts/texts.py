@@ -27,6 +27,9 @@ REASONS_KO = {
     "stale": "오래된 값",
     "device-offline": "연결 끊김",
     "never-reported": "보고 없음",
+    "clock-unset": "시계 미설정",
+    "clock-skew": "시계 오차",
+    "stalled": "멈춤",
 }
 
 

@@ -125,6 +125,9 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "reason.stale": ("오래된 값", "stale"),
     "reason.device-offline": ("기기 꺼짐", "device offline"),
     "reason.never-reported": ("아직 보고 없음", "never reported"),
+    "reason.clock-unset": ("시계가 아직 맞지 않음", "its clock is not set yet"),
+    "reason.clock-skew": ("시계가 어긋남", "its clock is wrong"),
+    "reason.stalled": ("멈춤", "stalled"),
     # people and gates
     "traffic": ("사람과 차량", "People and vehicles"),
     "people": ("사람", "People"),

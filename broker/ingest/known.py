@@ -18,6 +18,8 @@ REFRESH_BURST_S = 2.0  # of reading that may be done at once before that share h
 EVENT_OF = {"fires": "cameras"}  # which registered kind an event's subject belongs to
 TROUBLES = "troubles"
 AGENTS = "agents"
+GAPS = "gaps"
+OF_INGEST = "ingest"  # the subject of gap records that ingest makes: never a device's own
 
 log = structlog.get_logger(__name__)
 
@@ -109,5 +111,6 @@ def _all_series(devices: frozenset[DeviceIdentity], subjects: frozenset[_Key]) -
         keys.update((market, device, event, subject) for event, of in EVENT_OF.items() if kind == of)
     for identity in devices:
         keys.add((identity.market, identity.device, AGENTS, identity.device))
+        keys.update((identity.market, identity.device, GAPS, subject) for subject in (identity.device, OF_INGEST))
         keys.update((identity.market, identity.device, event, identity.device) for event in (TROUBLES, *EVENT_OF))
     return {key: Series(*key) for key in keys}

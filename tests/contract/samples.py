@@ -24,6 +24,18 @@ _READINGS: dict[str, dict[str, object]] = {
         "outbox_bytes": 0,
         "outbox_dropped_count": 0,
     },
+    "gaps": {
+        "device": "edge-1",
+        "time_unix_ms": T,
+        "gap_epoch": "0123456789abcdef",
+        "first_seq": 1,
+        "last_seq": 2,
+        "from_unix_ms": T,
+        "until_unix_ms": T,
+        "batches_count": 2,
+        "readings_count": 9,
+        "cause": "outbox-full",
+    },
 }
 _EVENT = {**NUMBERED, "event_id": "0" * 32, "time_unix_ms": T}
 _OTHERS: dict[str, dict[str, object]] = {

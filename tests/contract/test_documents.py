@@ -42,4 +42,5 @@ def test_every_kind_of_subject_has_one_telemetry_name() -> None:
         "screen": "screens",
         "siren": "sirens",
         "agent": "agents",
+        "device": "gaps",
     }
