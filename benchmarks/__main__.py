@@ -7,34 +7,47 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
+ENTRIES = ("\ndef run(", "\ndef main(")
 
 
-def names() -> list[str]:
-    """The benchmarks: every module of this folder that has a `run`."""
-    return sorted(path.stem for path in HERE.glob("*.py") if "\ndef run(" in path.read_text(encoding="utf-8"))
+def files() -> dict[str, Path]:
+    """The benchmarks by name: every module or package of this folder that has a `run` or a `main` of its own."""
+    candidates = {path.stem: path for path in HERE.glob("*.py") if path.name != "__main__.py"}
+    candidates |= {path.parent.name: path for path in HERE.glob("*/__init__.py")}
+    texts = {name: path.read_text(encoding="utf-8") for name, path in candidates.items()}
+    return {name: candidates[name] for name in sorted(texts) if any(entry in texts[name] for entry in ENTRIES)}
 
 
-def what(name: str) -> str:
+def what(path: Path) -> str:
     """The first line of a benchmark's docstring."""
-    tree = ast.parse((HERE / f"{name}.py").read_text(encoding="utf-8"))
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     return (ast.get_docstring(tree) or "").partition("\n")[0]
 
 
 def main() -> int:
-    """List, or run one."""
-    parser = argparse.ArgumentParser(prog="scripts/bench", description="List the benchmarks, or run one.")
+    """List, or run one: `main(arguments)` where the benchmark has options of its own, else `run(seed)`."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench",
+        description="List the benchmarks, or run one.",
+        add_help=len(sys.argv) <= 2,  # with a name, --help is the benchmark's
+    )
     parser.add_argument("name", nargs="?")
-    parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args()
+    arguments, rest = parser.parse_known_args()
+    found = files()
     if arguments.name is None:
-        width = max(len(name) for name in names())
-        for name in names():
-            print(f"{name:<{width}}  {what(name)}")
+        width = max(len(name) for name in found)
+        for name, path in found.items():
+            print(f"{name:<{width}}  {what(path)}")
         return 0
-    if arguments.name not in names():
-        print(f"no benchmark {arguments.name!r}: there are {', '.join(names())}", file=sys.stderr)
+    if arguments.name not in found:
+        print(f"no benchmark {arguments.name!r}: there are {', '.join(found)}", file=sys.stderr)
         return 2
-    importlib.import_module(f"benchmarks.{arguments.name}").run(arguments.seed)
+    module = importlib.import_module(f"benchmarks.{arguments.name}")
+    if hasattr(module, "main"):
+        return int(module.main(rest))
+    seeded = argparse.ArgumentParser(prog=f"scripts/bench {arguments.name}", description=module.__doc__)
+    seeded.add_argument("--seed", type=int, default=1)
+    module.run(seeded.parse_args(rest).seed)
     return 0
 
 

@@ -18,11 +18,11 @@ from contract.catalog import (
 )
 from contract.ids import UNIX_MS_MAX
 from contract.payload import BadPayloadError, Payload
-from contract.telemetry import BayReading, StatedReading
+from contract.telemetry import BayReading, GapCause, StatedReading
 from contract.topics import Topic
 from tests.contract.samples import SAMPLES
 
-STATED_ROWS = [row for row in CATALOG if row.channel == "telemetry" and row.name != "agents"]  # an agent has no state
+STATED_ROWS = [row for row in CATALOG if row.channel == "telemetry" and row.name not in {"agents", "gaps"}]  # no state
 IDS = st.from_regex(r"[a-z0-9][a-z0-9-]{0,62}", fullmatch=True)
 
 
@@ -35,6 +35,10 @@ def values_like(name: str, sample: object) -> st.SearchStrategy[Any]:
         "command_id": st.from_regex(r"[0-9a-f]{32}", fullmatch=True),
         "settings_sha256": st.from_regex(r"[0-9a-f]{64}", fullmatch=True),
         "seq": st.integers(1, 2**53),
+        "first_seq": st.integers(1, 2**53),
+        "last_seq": st.integers(1, 2**53),
+        "gap_epoch": st.from_regex(r"[0-9a-f]{16}", fullmatch=True),
+        "cause": st.sampled_from(sorted(GapCause)),
         "jpeg_base64": st.from_regex(r"[A-Za-z0-9+/]{1,200}={0,2}", fullmatch=True),
         "detail": st.text(max_size=500),
         "agent_version": st.text(max_size=40),
