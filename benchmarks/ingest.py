@@ -1,26 +1,26 @@
-"""Ingest end to end: devices → Mosquitto → ingest → store, everything found again, and bytes on disk per reading."""
+"""Ingest end to end: devices → Mosquitto → ingest → store, receipts back, all found again; and where CPU goes."""
 
-import asyncio
-import json
-import multiprocessing
 import os
 import random
+import resource
 import secrets
 import shutil
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 import yaml
 
+from benchmarks.ingest_load import STEP_MS, Device, Load, message_bytes
+from benchmarks.ingest_profile import print_profile
 from broker.program.mosquitto import MosquittoProgram, find_mosquitto
 from broker.series.ports import Series, SeriesStore
 from broker.series.settings import EmbeddedStoreSettings, InfluxStoreSettings, open_series_store
@@ -28,21 +28,18 @@ from broker.stores.database import migrate, open_database, sqlite_url
 from broker.stores.parts import Parts
 from broker.stores.registry import MarketEntry, Named, Registry, Subject
 from contract.access import DeviceIdentity
-from contract.catalog import topic_for
-from contract.telemetry import BayBatch, BayReading, BayState
 from runtime.clock import SystemClock
 from runtime.secret_files import write_secret
 from tests.influx_fixtures import running_influx
 from tests.postgres_fixtures import loopback_port
-from transport.mqtt_session import MqttSession
-from transport.ports import BrokerSettings
+from transport.mqtt_consumer import ConsumerClient
 
 MARKET = "bench"
-DEVICES = 10
+DEVICES = 20
 BAYS_PER_DEVICE = 20
-BATCHES_PER_DEVICE = 600
-AT_ONCE = 50
-DEADLINE_S = 180.0
+BATCHES_PER_DEVICE = 1500
+DEADLINE_S = 300.0
+ROOT = Path(__file__).resolve().parent.parent
 
 _INGEST = """
 import signal, sys, threading
@@ -61,237 +58,222 @@ Store = EmbeddedStoreSettings | InfluxStoreSettings
 
 
 @dataclass(frozen=True, slots=True)
-class House:
-    """What the load needs to know: where the broker is, and everyone's password."""
+class Variant:
+    """What one measurement differs in."""
 
-    folder: Path
-    port: int
-    passwords: dict[str, str]
-    seed: int
+    store: str
+    client: ConsumerClient
+    workers: int = 1
 
-    def broker(self, username: str) -> BrokerSettings:
-        """How `username` connects."""
-        secret = self.folder / f"{username}.password"
-        write_secret(secret, self.passwords[username])
-        return BrokerSettings("127.0.0.1", self.port, username, username, secret)
-
-
-def identities() -> list[DeviceIdentity]:
-    """The devices of the load."""
-    return [DeviceIdentity(MARKET, f"pi-{number}") for number in range(DEVICES)]
+    @property
+    def name(self) -> str:
+        """For a person."""
+        workers = "1 worker" if self.workers == 1 else f"{self.workers} workers on $share"
+        return f"{self.store}, MQTT client {self.client}, {workers}"
 
 
-def bays() -> list[str]:
-    """The bays of each device."""
-    return [f"bay-{number}" for number in range(BAYS_PER_DEVICE)]
+@dataclass(slots=True)
+class Measured:
+    """Processes under measurement: name → process. CPU is taken between `begin` and `end`, memory all the while."""
+
+    processes: dict[str, list[psutil.Process]]
+    cpu_s: dict[str, float] = field(default_factory=dict)
+    rss_bytes_max: dict[str, int] = field(default_factory=dict)
+    _ended: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def begin(self) -> None:
+        """From now on."""
+        self.cpu_s = {name: -_cpu_s(ones) for name, ones in self.processes.items()}
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+
+    def end(self) -> None:
+        """Until now."""
+        for name, ones in self.processes.items():
+            self.cpu_s[name] += _cpu_s(ones)
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(0.25):
+            for name, ones in self.processes.items():
+                for one in ones:
+                    self.rss_bytes_max[name] = max(self.rss_bytes_max.get(name, 0), one.memory_info().rss)
 
 
 def run(seed: int) -> None:
-    """Print readings/s end to end into each store that this machine has, and bytes on disk per reading."""
-    print(f"load average before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    """Print readings/s, CPU and memory for each variant that this machine has the programs for, and a profile."""
     program = find_mosquitto()
     if program is None:
         print("Mosquitto is not installed: nothing measured")
         return
-    with tempfile.TemporaryDirectory(prefix="jangteo-bench-") as name:
-        folder = Path(name) / "embedded"
-        path = folder / "readings.db"
-        seconds = _measure(folder, program, seed, EmbeddedStoreSettings(kind="embedded", path=path))
-        size = sum(part.stat().st_size for part in folder.glob("readings.db*"))
-        _print("embedded store", seconds, size)
-        if shutil.which("influxd") is None or shutil.which("nginx", path="/usr/sbin:/usr/bin") is None:
-            print("InfluxDB or nginx is not installed: not measured")
-            return
-        folder = Path(name) / "influx"
-        folder.mkdir()
-        with running_influx(folder) as server:
+    print(f"load average before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    bays = tuple(_own(_identities()[0].device))
+    print(
+        f"{DEVICES} devices, messages of {len(bays)} bay readings, {message_bytes(bays)} bytes as an agent sends them"
+    )
+    variants = [Variant("embedded", "paho"), Variant("embedded", "socket")]
+    if shutil.which("influxd") is None or shutil.which("nginx", path="/usr/sbin:/usr/bin") is None:
+        print("InfluxDB or nginx is not installed: not measured")
+    else:
+        variants += [Variant("influx", "paho"), Variant("influx", "socket"), Variant("influx", "socket", 2)]
+    for variant in variants:
+        with tempfile.TemporaryDirectory(prefix="jangteo-bench-") as folder:
+            _measure(Path(folder), program, seed, variant)
+    print_profile()
+
+
+def _measure(folder: Path, program: Path, seed: int, variant: Variant) -> None:
+    with ExitStack() as stack:
+        processes: dict[str, list[psutil.Process]] = {}
+        if variant.store == "influx":
+            (folder / "influx").mkdir()
+            server = stack.enter_context(running_influx(folder / "influx"))
             write_secret(folder / "token", server.token)
-            store = InfluxStoreSettings(
+            settings: Store = InfluxStoreSettings(
                 kind="influx", url=server.url, token_file=folder / "token", bucket=server.new_bucket()
             )
-            seconds = _measure(folder / "house", program, seed, store)
-            _print("InfluxDB behind nginx", seconds, None)
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """One measurement. `stored_s` runs from the first publish until the last reading is found in the store."""
-
-    stored_s: float
-    ingest_cpu_s: float
-    rss_bytes: int
-    latest_ms: float
-    range_ms: float
-
-
-def _print(name: str, figures: Figures, size: int | None) -> None:
-    readings = DEVICES * BAYS_PER_DEVICE * BATCHES_PER_DEVICE
-    print(f"{name}: {readings} readings in {DEVICES * BATCHES_PER_DEVICE} messages, all found again")
-    print(f"  end to end {readings / figures.stored_s:,.0f} readings/s ({figures.stored_s:.1f} s, load included)")
-    print(
-        f"  ingest {readings / figures.ingest_cpu_s:,.0f} readings per CPU second, RSS {figures.rss_bytes / 1e6:.0f} MB"
-    )
-    print(f"  newest sample of {DEVICES * BAYS_PER_DEVICE} series {figures.latest_ms:.1f} ms")
-    print(f"  {BATCHES_PER_DEVICE} readings of one series {figures.range_ms:.1f} ms")
-    if size is not None:
-        print(f"  {size / readings:.1f} bytes on disk per reading (a bay's: 6 fields)")
-
-
-def _measure(folder: Path, program: Path, seed: int, settings: Store) -> Figures:
-    folder.mkdir(exist_ok=True, mode=0o700)
-    names = [one.username for one in identities()] + ["ingest"]
-    house = House(folder, loopback_port(), {name: secrets.token_hex(12) for name in names}, seed)
-    _enrol(folder)
-    mosquitto = MosquittoProgram(program, folder, house.port, house.passwords, identities())
-    with (
-        _process(mosquitto.command()),
-        _process([sys.executable, "-c", _INGEST, str(_settings(house, settings))]) as ingest,
-    ):
-        _wait_for_ingest(folder)
-        before = _cpu_s(ingest)
-        load = multiprocessing.get_context("spawn").Process(target=_load, args=(house,))
-        started_s = time.perf_counter()
-        load.start()
+            children = psutil.Process().children(recursive=True)
+            processes |= {name: [one for one in children if one.name() == name] for name in ("nginx", "influxd")}
+        else:
+            settings = EmbeddedStoreSettings(kind="embedded", path=folder / "readings.db")
+        passwords = {name: secrets.token_hex(12) for name in [*(one.username for one in _identities()), "ingest"]}
+        port = loopback_port()
+        _enrol(folder)
+        mosquitto = MosquittoProgram(program, folder / "mosquitto", port, passwords, _identities())
+        processes["mosquitto"] = [stack.enter_context(_process(mosquitto.command()))]
+        write_secret(folder / "ingest.password", passwords["ingest"])
+        processes["ingest"] = []
+        for number in range(variant.workers):
+            path = _settings(folder, port, settings, variant, number)
+            command = [sys.executable, "-c", _INGEST, str(path)]
+            processes["ingest"].append(stack.enter_context(_process(command)))
+        _wait_for_ingest(folder, variant.workers)
+        load = _load(port, passwords, seed)
+        (folder / "load.json").write_text(load.model_dump_json(), encoding="utf-8")
+        measured = Measured(processes)
+        measured.begin()
+        children_s, begun_s = _children_cpu_s(), time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "benchmarks.ingest_load", str(folder / "load.json")],
+            cwd=ROOT,
+            check=True,
+            timeout=DEADLINE_S,
+        )
+        took_s = time.perf_counter() - begun_s
+        measured.end()
+        measured.cpu_s["load"] = _children_cpu_s() - children_s  # it has been waited for, the others have not
         store = open_series_store(settings)
-        _wait_for_readings(store, seed)
-        stored_s = time.perf_counter() - started_s
-        cost = (_cpu_s(ingest) - before, ingest.memory_info().rss)
-        one = Series(MARKET, "pi-0", "bays", _own("pi-0")[0])
-        latest_ms = _median_ms(lambda: store.latest(MARKET))
-        range_ms = _median_ms(lambda: store.range(one, "distance_mm", 0, 2_000_000_000_000))
-        figures = Figures(stored_s, *cost, latest_ms, range_ms)
+        found = _verified(store, load)
         store.close()
-        load.join()
-    return figures
+        _print(variant, found, took_s, measured)
+        if variant.store == "embedded":
+            size = sum(part.stat().st_size for part in folder.glob("readings.db*"))
+            print(f"  {size / found:.1f} bytes on disk per reading (a bay's: 6 fields)")
 
 
-def _median_ms(ask: Callable[[], object]) -> float:
-    took = []
-    for _ in range(5):
-        begun_s = time.perf_counter()
-        ask()
-        took.append((time.perf_counter() - begun_s) * 1000)
-    return statistics.median(took)
+def _print(variant: Variant, readings: int, took_s: float, measured: Measured) -> None:
+    print(f"{variant.name}: {readings:,} readings sent, receipted, and found again with their values")
+    print(f"  end to end {readings / took_s:,.0f} readings/s ({took_s:.1f} s, load included)")
+    ingest_s = measured.cpu_s["ingest"]
+    print(f"  ingest {readings / ingest_s:,.0f} readings per CPU second ({ingest_s / readings * 1e6:.2f} µs a reading)")
+    cpu = ", ".join(f"{name} {cpu_s / readings * 1e6:.2f}" for name, cpu_s in sorted(measured.cpu_s.items()))
+    print(f"  CPU, µs a reading: {cpu}")
+    rss = ", ".join(f"{name} {size / 1e6:.0f}" for name, size in sorted(measured.rss_bytes_max.items()))
+    print(f"  most memory of one process, MB: {rss}", flush=True)
 
 
-def _cpu_s(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
+def _verified(store: SeriesStore, load: Load) -> int:
+    """How many readings the store has: every one that was sent, each with its value.
+
+    Raises:
+        AssertionError: one is missing, doubled or wrong.
+    """
+    expected = [(load.time_of(number), value) for number, value in enumerate(load.values)]
+    found_count = 0
+    for device in load.devices:
+        for bay in device.bays:
+            series = Series(device.market, device.device, "bays", bay)
+            found = list(store.range(series, "distance_mm", 0, expected[-1][0] + 1))
+            if found != expected:
+                raise AssertionError(f"{device.device} {bay}: {len(found)} of {len(expected)} readings found")
+            found_count += len(found)
+    return found_count
+
+
+def _cpu_s(processes: Sequence[psutil.Process]) -> float:
+    times = [one.cpu_times() for one in processes]
+    return float(sum(one.user + one.system for one in times))
+
+
+def _children_cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @contextmanager
 def _process(command: list[str]) -> Iterator[psutil.Process]:
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             yield psutil.Process(process.pid)
         finally:
             process.send_signal(signal.SIGTERM)
 
 
+def _identities() -> list[DeviceIdentity]:
+    return [DeviceIdentity(MARKET, f"pi-{number}") for number in range(10, 10 + DEVICES)]
+
+
+def _own(device: str) -> list[str]:
+    return [f"{device}-bay-{number}" for number in range(BAYS_PER_DEVICE)]  # a bay's name is one of its market
+
+
+def _load(port: int, passwords: dict[str, str], seed: int) -> Load:
+    rng = random.Random(seed)  # noqa: S311 - a reproducible load, not a secret
+    values = tuple(round(rng.uniform(1000, 9000), 1) for _ in range(BATCHES_PER_DEVICE))
+    start_unix_ms = SystemClock().unix_ms() - BATCHES_PER_DEVICE * STEP_MS
+    devices = [
+        Device(market=MARKET, device=one.device, password=passwords[one.username], bays=tuple(_own(one.device)))
+        for one in _identities()
+    ]
+    return Load(port=port, start_unix_ms=start_unix_ms, devices=tuple(devices), values=values)
+
+
 def _enrol(folder: Path) -> None:
     engine = open_database(sqlite_url(folder / "central.db"))
     migrate(engine)
-    devices = [one.device for one in identities()]
+    devices = [one.device for one in _identities()]
     subjects = tuple(Subject("bays", bay, device) for device in devices for bay in _own(device))
     Registry(engine).enrol(MarketEntry(Named(MARKET, "시장", "Market"), devices=tuple(devices), subjects=subjects))
     engine.dispose()
 
 
-def _own(device: str) -> list[str]:
-    return [f"{device}-{bay}" for bay in bays()]  # a bay's name is one of its market
-
-
-def _settings(house: House, store: Store) -> Path:
-    broker = house.broker("ingest")
+def _settings(folder: Path, port: int, store: Store, variant: Variant, worker: int) -> Path:
     content = {
-        "broker": {"port": broker.port, "username": "ingest", "password_file": str(broker.password_file)},
-        "database_url": sqlite_url(house.folder / "central.db"),
-        "series": json.loads(store.model_dump_json()),
+        "mqtt_client": variant.client,
+        "broker": {"port": port, "username": "ingest", "password_file": str(folder / "ingest.password")},
+        "database_url": sqlite_url(folder / "central.db"),
+        "series": store.model_dump(mode="json"),
     }
-    path = house.folder / "ingest.yaml"
+    if variant.workers > 1:
+        content |= {"share_group": "bench", "worker": f"w{worker}"}
+    path = folder / f"ingest-{worker}.yaml"
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
     return path
 
 
-def _wait_for_ingest(folder: Path) -> None:
+def _wait_for_ingest(folder: Path, workers: int) -> None:
     engine = open_database(sqlite_url(folder / "central.db"))
     parts = Parts(engine, SystemClock())
-    deadline = time.monotonic() + DEADLINE_S
-    while not any(part.part == "ingest" and part.state == "ok" for part in parts.all()):
-        if time.monotonic() > deadline:
-            raise TimeoutError("ingest did not connect")
-        time.sleep(0.1)
+    _until(lambda: sum(one.part.startswith("ingest") and one.state == "ok" for one in parts.all()) == workers)
     engine.dispose()
 
 
-def _wait_for_readings(store: SeriesStore, seed: int) -> None:
-    """Until the last time of every device is in the store; then check that every reading is, with its value."""
-    start_ms, values = _plan(seed)
-    last_ms = start_ms + BATCHES_PER_DEVICE - 1
+def _until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + DEADLINE_S
-    while True:
-        latest = store.latest(MARKET)
-        if len(latest) == DEVICES * BAYS_PER_DEVICE and all(one.time_unix_ms == last_ms for one in latest):
-            break
+    while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError("not every reading reached the store")
+            raise TimeoutError("ingest did not connect")
         time.sleep(0.1)
-    expected = tuple((start_ms + number, value) for number, value in enumerate(values))
-    for one in identities():
-        for bay in _own(one.device):
-            found = store.range(Series(MARKET, one.device, "bays", bay), "distance_mm", 0, last_ms + 1)
-            if tuple(found) != expected:
-                raise AssertionError(f"{one.device} {bay}: {len(found)} of {len(expected)} readings found")
-
-
-def _plan(seed: int) -> tuple[int, list[float]]:
-    """The first reading's time, and the distance that every bay has in each batch."""
-    rng = random.Random(seed)  # noqa: S311 - a reproducible load, not a secret
-    return 1_790_000_000_000, [round(rng.uniform(200, 3000), 1) for _ in range(BATCHES_PER_DEVICE)]
-
-
-def _load(house: House) -> None:
-    """Runs in a process of its own: every device publishes its batches, `AT_ONCE` under way at a time."""
-    asyncio.run(_publish_all(house))
-
-
-async def _publish_all(house: House) -> None:
-    async with asyncio.TaskGroup() as group:
-        for one in identities():
-            group.create_task(_device(house, one))
-
-
-async def _device(house: House, identity: DeviceIdentity) -> None:
-    session = MqttSession(house.broker(identity.username))
-    connected = asyncio.Event()
-
-    async def tell() -> None:
-        connected.set()
-
-    session.on_connect(tell)
-    running = asyncio.create_task(session.run())
-    await connected.wait()
-    topic = topic_for(identity.market, identity.device, BayBatch)
-    start_ms, values = _plan(house.seed)
-    for first in range(0, BATCHES_PER_DEVICE, AT_ONCE):
-        numbers = range(first, min(first + AT_ONCE, BATCHES_PER_DEVICE))
-        await asyncio.gather(
-            *(session.publish(topic, _batch(identity.device, n, start_ms + n, values[n])) for n in numbers)
-        )
-    running.cancel()
-    await asyncio.wait([running])
-
-
-def _batch(device: str, number: int, time_unix_ms: int, distance_mm: float) -> BayBatch:
-    readings = tuple(
-        BayReading(
-            time_unix_ms=time_unix_ms,
-            bay=bay,
-            state=BayState.OCCUPIED,
-            confidence=0.95,
-            distance_mm=distance_mm,
-            since_unix_ms=time_unix_ms - 5000,
-        )
-        for bay in _own(device)
-    )
-    return BayBatch(epoch="0123456789abcdef", seq=number + 1, readings=readings)

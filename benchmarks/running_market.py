@@ -121,7 +121,7 @@ class RunningMarket:
         return str(urls[0])
 
     def processes(self) -> dict[str, psutil.Process]:
-        """The children by the name of their log: ingest, alerts, console, broker, cameras, edge.<device>."""
+        """The children by the name of their log: ingest, alerts, console, upkeep, broker, cameras, edge.<device>."""
         assert self._process is not None  # noqa: S101 — entered before
         found = {}
         for child in psutil.Process(self._process.pid).children():
@@ -192,7 +192,7 @@ def _name(argv: Sequence[str]) -> str:
     device = re.search(r"etc/device\.([a-z0-9-]+)\.yaml", text)
     if device:
         return f"edge.{device.group(1)}"
-    for part in ("ingest", "alerts", "console"):
+    for part in ("ingest", "alerts", "console", "upkeep"):
         if f"etc/{part}.yaml" in text:
             return part
     if "firmware_sim.cameras.server" in text:

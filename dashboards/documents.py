@@ -6,10 +6,16 @@ from collections.abc import Callable, Mapping
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from dashboards import market_occupancy
+from dashboards import city, fire_cameras, fleet_health, market_occupancy, signage
 
 FOLDER = "dashboards/generated"
-DASHBOARDS: Mapping[str, Callable[[], Dashboard]] = {"market-occupancy": market_occupancy.build}
+DASHBOARDS: Mapping[str, Callable[[], Dashboard]] = {
+    "market-occupancy": market_occupancy.build,
+    "fire-cameras": fire_cameras.build,
+    "signage": signage.build,
+    "fleet-health": fleet_health.build,
+    "city": city.build,
+}
 
 
 def documents() -> Mapping[str, str]:

@@ -12,23 +12,25 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from contract.events import FireEvent
-from contract.signature import Verifier
 from contract.topics import Topic, TopicFilter
+from edge.clock_watch import ClockWatch
 from edge.delivery import Delivery
 from edge.gpio import Gpio
 from edge.happenings import Happenings
 from edge.life_signs import LifeSigns
 from edge.plugins import SensorContext, SensorSettings, discover
-from edge.ports import Component, FireDecision, Sensor
+from edge.ports import Component, FireDecision, Sensor, Timekeeper
 from edge.recording import Recorder
 from edge.safety.alarm import MarketAlarm
-from edge.safety.commands import SirenCommands
 from edge.safety.link import PEERS, FireLink
 from edge.safety.siren import Siren
 from edge.settings import DeviceSettings
+from edge.settling import SettlingOutbox
 from edge.supervision import Supervisor
-from runtime.clock import Clock, SystemClock
+from edge.timekeeping import DeviceClock
+from edge.timescale import ClockRules
 from runtime.settings_file import load_settings
+from runtime.watchdog import Beat, Watchdog
 from transport.ports import Outbox, Session
 from transport.sqlite_outbox import SqliteOutbox
 
@@ -39,13 +41,18 @@ log = structlog.get_logger(__name__)
 
 GOODBYE_S = 0.5
 PARTS_END_S = 1.5
+BEAT_EVERY_S = 1.0
+STALLED_AFTER_S = 60.0  # a full SD card may hold one write for many seconds
+MS_PER_S = 1000.0
 
 
 class Agent:
     """A device. `run` works until cancelled and ends within three seconds: pins released, presence offline.
 
     `pin_factory` is a simulator's; without it the machine's own pins are used. `session` and `outbox` are put in by
-    tests; without them the broker of the settings and a file in `data_dir` are used.
+    tests; without them the broker of the settings and a file in `data_dir` are used. `clock` is one that is right from
+    the start; without it the agent finds out the time by itself. `watchdog` ends the process when the event loop or
+    the recorder hangs for `STALLED_AFTER_S`.
 
     Raises:
         SettingsError: a key file cannot be used.
@@ -57,27 +64,30 @@ class Agent:
         settings: DeviceSettings,
         *,
         pin_factory: "Factory | None" = None,
-        clock: Clock | None = None,
+        clock: Timekeeper | None = None,
         session: Session | None = None,
         outbox: Outbox | None = None,
+        watchdog: Watchdog | None = None,
     ) -> None:
         self._settings = settings
-        self._clock = clock or SystemClock()
         settings.data_dir.mkdir(parents=True, exist_ok=True)
+        self._clock: Timekeeper = clock or _device_clock(settings)
+        self._watchdog = watchdog
         self._gpio = Gpio(pin_factory, work_dir=settings.data_dir / "gpio")
         self.alarm = MarketAlarm(settings.device, self._clock)
-        self._outbox = outbox or SqliteOutbox(
-            settings.data_dir / "outbox.db", bytes_max=settings.outbox.bytes_max, clock=self._clock
+        self._outbox = self._settling(outbox or _outbox_file(settings, self._clock))
+        self._recorder = Recorder(
+            self._outbox, settings.identity, self._wake_delivery, boot_id=lambda: self._clock.boot_id
         )
-        self._recorder = Recorder(self._outbox, settings.identity, self._wake_delivery)
         self._happenings = Happenings(settings, self.alarm, self._recorder, self._clock)
         self._life = LifeSigns(settings, self._outbox, self._recorder, self._clock)
         self._session = session or _mqtt_session(settings, self._life)
         self._delivery = Delivery(self._outbox, self._session, settings.identity, self._clock)
         report = self._happenings.report
+        self._reborn: list[Callable[[], None]] = [self.alarm.clock_was_set]
         self._sirens = [Siren(one, self._gpio, self.alarm, report, self._clock) for one in settings.sirens]
         self._sensors = list(self._build_sensors())
-        self._transport: tuple[Component, ...] = (_Part("bus", self._session.run), self._delivery)
+        self._transport: tuple[Component, ...] = (_Part("bus", self._session.run), self._delivery, *self._build_clock())
         self._parts: tuple[Component, ...] = (*self._sirens, *self._build_parts(), self._life, self._happenings)
         self._listen()
 
@@ -94,6 +104,7 @@ class Agent:
         """Work until cancelled."""
         log.info("agent.starts", market=self._settings.market, device=self._settings.device)
         supervisor = Supervisor(self._happenings.on_fault, self._clock)
+        beating = self._watch_progress()
         self._recorder.start()
         self._happenings.watch([PEERS, *(component.name for component in (*self._transport, *self._parts))])
         transport = [asyncio.create_task(supervisor.keep(one)) for one in self._transport]
@@ -106,7 +117,9 @@ class Agent:
             for task in ended:
                 task.result()
         finally:
-            await self._end(transport, parts)
+            if self._watchdog is not None:
+                self._watchdog.stop()
+            await self._end(transport, [*parts, *beating])
 
     async def _end(self, transport: Sequence[asyncio.Task[None]], parts: Sequence[asyncio.Task[None]]) -> None:
         stopping = [asyncio.to_thread(sensor.stop) for sensor in self._sensors]
@@ -119,6 +132,40 @@ class Agent:
         self._outbox.close()
         self._gpio.close()
         log.info("agent.ended", device=self._settings.device)
+
+    def _watch_progress(self) -> Sequence[asyncio.Task[None]]:
+        """What hangs raises nothing: have the process ended when the loop does, or the recorder's thread."""
+        watchdog = self._watchdog
+        if watchdog is None:
+            return ()
+        beat = watchdog.watch("event-loop", STALLED_AFTER_S)
+        watchdog.watch_count("recorder", STALLED_AFTER_S, lambda: self._recorder.rounds_count)
+        watchdog.start()
+        return (asyncio.create_task(_keep_beating(beat)),)
+
+    def _settling(self, outbox: Outbox) -> Outbox:
+        return SettlingOutbox(outbox, self._clock) if isinstance(self._clock, DeviceClock) else outbox
+
+    def _build_clock(self) -> Iterator[Component]:
+        clock, outbox = self._clock, self._outbox
+        if not isinstance(clock, DeviceClock) or not isinstance(outbox, SettlingOutbox):
+            return
+        watch = ClockWatch(
+            clock,
+            outbox,
+            on_clock=self._happenings.on_clock,
+            ask=self._happenings.repeat_clock_trouble,
+            announce=self._clock_was_set,
+            skew_ms_max=self._settings.clock.skew_s_max * MS_PER_S,
+        )
+        watch.listen(self._session, self._settings.identity)
+        yield watch
+
+    async def _clock_was_set(self) -> None:
+        """What was said without knowing the time is said again."""
+        for part in self._reborn:
+            part()
+        await self._life.be_born(self._session)
 
     def _wake_delivery(self) -> None:
         self._delivery.wake()
@@ -142,6 +189,7 @@ class Agent:
 
             signage = Signage(settings, session=self._session, alarm=self.alarm, report=report, clock=clock)
             self._life.show_players(lambda: signage.player_urls)
+            self._reborn.append(signage.clock_was_set)
             yield signage
 
     def _listen(self) -> None:
@@ -151,6 +199,9 @@ class Agent:
             TopicFilter(market=settings.market, channel="event", name="fire"), FireEvent, self._on_fire_event
         )
         if settings.sirens:
+            from contract.signature import Verifier  # noqa: PLC0415 - OpenSSL, only where there is something to verify
+            from edge.safety.commands import SirenCommands  # noqa: PLC0415 - the same
+
             verifier = Verifier(settings.signing_public_key)
             SirenCommands(self._session, settings.identity, verifier, self._sirens, self._clock)
 
@@ -168,6 +219,23 @@ class _Part:
 
 def _kind(sensor: SensorSettings) -> str:
     return sensor.kind
+
+
+def _device_clock(settings: DeviceSettings) -> DeviceClock:
+    rules = ClockRules(settings.clock.source == "trusted", round(settings.clock.skew_s_max * MS_PER_S))
+    return DeviceClock(rules, settings.data_dir / "clock.json")
+
+
+def _outbox_file(settings: DeviceSettings, clock: Timekeeper) -> Outbox:
+    bounds = settings.outbox
+    file = settings.data_dir / "outbox.db"
+    return SqliteOutbox(file, bytes_max=bounds.bytes_max, age_s_max=bounds.age_s_max, clock=clock)
+
+
+async def _keep_beating(beat: Beat) -> None:
+    while True:
+        beat()
+        await asyncio.sleep(BEAT_EVERY_S)
 
 
 def _mqtt_session(settings: DeviceSettings, life: LifeSigns) -> Session:
@@ -198,5 +266,5 @@ def run_agent(config: Path) -> None:
     Raises:
         SettingsError: the file cannot be used; nothing was started.
     """
-    agent = Agent(load_settings(config, DeviceSettings))
+    agent = Agent(load_settings(config, DeviceSettings), watchdog=Watchdog())
     asyncio.run(run_until_signalled(agent))

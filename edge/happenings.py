@@ -4,20 +4,20 @@ import asyncio
 import base64
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 
 import structlog
 
 from contract.events import STILL_BASE64_LENGTH_MAX, FireEvent, Phase, StillEvent, TroubleEvent
-from contract.telemetry import AnyReading
+from contract.telemetry import AnyReading, Reason
 from edge.open_events import OPEN_MAX, OpenEvents, OpenFire, OpenTrouble
 from edge.plugins import discover
-from edge.ports import ActiveFire, FireDecision, StillPicture
+from edge.ports import ActiveFire, FireDecision, StillPicture, Timekeeper
 from edge.recording import Recorder
 from edge.safety.alarm import MarketAlarm
 from edge.settings import DeviceSettings
 from edge.state_file import StateFile
-from edge.trouble import COMPONENT, Trouble, TroubleWatch
-from runtime.clock import Clock
+from edge.trouble import CLOCK, COMPONENT, Trouble, TroubleWatch
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +33,7 @@ class Happenings:
 
     name = "happenings"
 
-    def __init__(self, settings: DeviceSettings, alarm: MarketAlarm, recorder: Recorder, clock: Clock) -> None:
+    def __init__(self, settings: DeviceSettings, alarm: MarketAlarm, recorder: Recorder, clock: Timekeeper) -> None:
         self._settings = settings
         self._alarm = alarm
         self._recorder = recorder
@@ -48,7 +48,7 @@ class Happenings:
     def watch(self, components: Sequence[str]) -> None:
         """Begin to watch every part of the settings and these components; take over what an earlier run raised."""
         self._troubles = TroubleWatch(_subjects(self._settings, components), self._clock.monotonic_s())
-        self._open_saved = self._open_file.load()
+        self._open_saved = self._open_file.load().restored(self._clock)
         self._open_fires = {one.event_id: one for one in self._open_saved.fires}
         device = self._settings.device
         self._alarm.restore(
@@ -82,6 +82,18 @@ class Happenings:
         with self._lock:
             self._troubles.fault(component, detail, self._clock.monotonic_s())
 
+    def on_clock(self, reason: Reason | None, detail: str = "") -> None:
+        """What is wrong with this device's clock, None when nothing is."""
+        with self._lock:
+            self._troubles.clock(self._settings.device, reason, detail, self._clock.monotonic_s())
+
+    def repeat_clock_trouble(self) -> bool:
+        """Say again what was said of the clock, whose receipt brings the central time; whether anything was said."""
+        raised = [one for one in self._troubles.raised if one.kind == CLOCK]
+        for trouble in raised:
+            self._record_trouble(replace(trouble, phase=Phase.ONGOING))
+        return bool(raised)
+
     def on_decision(self, decision: FireDecision) -> None:
         """Take a camera's decision (`edge.ports.FireSink`): siren and screens first, then the outbox."""
         self._alarm.on_decision(decision)
@@ -103,7 +115,8 @@ class Happenings:
 
     async def _save_open(self) -> None:
         now_open = OpenEvents(
-            fires=tuple(self._open_fires.values())[-OPEN_MAX:],
+            boot_id=self._clock.boot_id,
+            fires=tuple(one.at(self._clock.settled) for one in self._open_fires.values())[-OPEN_MAX:],
             troubles=tuple(OpenTrouble.of(one) for one in self._troubles.raised)[:OPEN_MAX],
         )
         if now_open != self._open_saved:
@@ -166,7 +179,8 @@ def _subjects(settings: DeviceSettings, components: Sequence[str]) -> tuple[tupl
     cameras = [("camera", one.name) for one in settings.cameras]
     screens = [("screen", one.name) for one in settings.screens]
     sirens = [("siren", one.name) for one in settings.sirens]
-    return (*sensors, *cameras, *screens, *sirens, *((COMPONENT, name) for name in components))
+    components_and_clock = [*((COMPONENT, name) for name in components), (CLOCK, settings.device)]
+    return (*sensors, *cameras, *screens, *sirens, *components_and_clock)
 
 
 def _zones(settings: DeviceSettings) -> dict[str, str]:

@@ -12,13 +12,14 @@ from typing import Literal
 import structlog
 
 from contract.catalog import topic_for
+from contract.ids import CLOCK_FLOOR_UNIX_MS
 from contract.presence import Presence, SettingsReport
 from contract.telemetry import AgentReading
+from edge.ports import Timekeeper
 from edge.recording import Recorder
 from edge.settings import DeviceSettings
-from runtime.clock import Clock
 from runtime.errors import RetryableError
-from transport.ports import Outbox, Session, Will
+from transport.ports import Outbox, OutboxStatus, Session, Will
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +45,7 @@ class LifeSigns:
 
     name = "life-signs"
 
-    def __init__(self, settings: DeviceSettings, outbox: Outbox, recorder: Recorder, clock: Clock) -> None:
+    def __init__(self, settings: DeviceSettings, outbox: Outbox, recorder: Recorder, clock: Timekeeper) -> None:
         self._settings = settings
         self._outbox = outbox
         self._recorder = recorder
@@ -88,18 +89,24 @@ class LifeSigns:
             wall_before_s, cpu_before_s = wall_s, cpu_s
             wall_s, cpu_s = self._clock.monotonic_s(), time.process_time()
             status = await asyncio.to_thread(self._outbox.status)
-            self._recorder.report(
-                AgentReading(
-                    time_unix_ms=self._clock.unix_ms(),
-                    agent=self._settings.device,
-                    uptime_s=round(wall_s - self._started_s, 1),
-                    rss_bytes=rss_bytes(),
-                    cpu_share=round((cpu_s - cpu_before_s) / max(wall_s - wall_before_s, 0.001), 4),
-                    outbox_rows=status.rows,
-                    outbox_bytes=status.bytes,
-                    outbox_dropped_count=status.dropped_count + self._recorder.dropped_count,
-                )
-            )
+            cpu_share = (cpu_s - cpu_before_s) / max(wall_s - wall_before_s, 0.001)
+            self._recorder.report(self._reading(status, wall_s - self._started_s, cpu_share))
+
+    def _reading(self, status: OutboxStatus, uptime_s: float, cpu_share: float) -> AgentReading:
+        now_unix_ms = self._clock.unix_ms()
+        return AgentReading(
+            time_unix_ms=now_unix_ms,
+            agent=self._settings.device,
+            uptime_s=round(uptime_s, 1),
+            rss_bytes=rss_bytes(),
+            cpu_share=round(cpu_share, 4),
+            outbox_rows=status.rows,
+            outbox_bytes=status.bytes,
+            outbox_dropped_count=status.dropped_count + self._recorder.dropped_count,
+            outbox_oldest_age_s=oldest_age_s(status.oldest_unix_ms, now_unix_ms),
+            clock_source=self._clock.source,
+            clock_skew_ms=self._clock.skew_ms,
+        )
 
     async def _say_presence(self, session: Session, state: Literal["online", "offline"]) -> None:
         topic = topic_for(self._settings.market, self._settings.device, Presence)
@@ -114,8 +121,20 @@ class LifeSigns:
             epoch=self._outbox.epoch,
             time_unix_ms=self._clock.unix_ms(),
             agent_version=agent_version(),
-            started_unix_ms=self._started_unix_ms,
+            started_unix_ms=self._clock.settled(self._started_unix_ms),
         )
+
+
+def oldest_age_s(oldest_unix_ms: int | None, now_unix_ms: int) -> float | None:
+    """How long the oldest has waited: 0 with nothing waiting, None when its time and now are of different boots.
+
+    The one is then a true time and the other milliseconds since boot.
+    """
+    if oldest_unix_ms is None:
+        return 0.0
+    if (oldest_unix_ms < CLOCK_FLOOR_UNIX_MS) != (now_unix_ms < CLOCK_FLOOR_UNIX_MS):
+        return None
+    return round(max(0, now_unix_ms - oldest_unix_ms) / 1000, 1)
 
 
 def rss_bytes() -> int:

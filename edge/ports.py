@@ -2,13 +2,45 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from contract.events import Phase
 from contract.telemetry import AnyReading
+from runtime.clock import Clock
 
 Report = Callable[[AnyReading], None]
 """Hands a reading to the agent, from any thread, without blocking. The agent stores it in the outbox."""
+
+
+ClockSource = Literal["trusted", "synchronised", "rtc", "central", "unset"]
+"""Whose time it is: the settings', a time service's, a battery clock's, the centre's, or nobody's yet."""
+
+
+class Timekeeper(Clock, Protocol):
+    """A clock that may not know the time yet: a Raspberry Pi has no battery clock."""
+
+    @property
+    def boot_id(self) -> str | None:
+        """None once the clock is set. Before, `unix_ms` is milliseconds since the boot that this names."""
+        ...
+
+    @property
+    def source(self) -> ClockSource:
+        """Whose time it is."""
+        ...
+
+    @property
+    def skew_ms(self) -> int | None:
+        """How far this clock is ahead of the central one at least, negative: behind; None when nobody knows."""
+        ...
+
+    def settled(self, unix_ms: int) -> int:
+        """A time that this clock handed out earlier, on the scale of now: what is kept for long goes through this."""
+        ...
+
+    def from_wall(self, unix_ms: int) -> int:
+        """A time by the machine's own wall clock (a browser's), on the scale of this one."""
+        ...
 
 
 class Component(Protocol):

@@ -11,6 +11,7 @@ import structlog
 from contract.access import DeviceIdentity
 from contract.catalog import topic_for
 from contract.events import Event
+from contract.ids import CLOCK_FLOOR_UNIX_MS
 from contract.payload import Payload
 from contract.telemetry import (
     AgentBatch,
@@ -22,6 +23,7 @@ from contract.telemetry import (
     CameraBatch,
     CameraReading,
     GapBatch,
+    GapCause,
     GapReading,
     GateBatch,
     GateReading,
@@ -42,6 +44,7 @@ BATCH_BYTES_MAX = 12_000  # fits, with its envelope, under the 20 KB that the tr
 READINGS_WAITING_MAX = 5_000
 EVENTS_WAITING_MAX = 200
 FULL_RETRY_S = 1.0
+IDLE_S = 5.0  # so often a thread without work says that it lives
 STOP_WAIT_S = 1.5
 
 E = TypeVar("E", bound=Event)
@@ -64,18 +67,41 @@ class _WaitingEvent:
     build: Callable[[str, int], Event]
 
 
+@dataclass(slots=True)
+class _Lost:
+    """Readings that the memory had no room for."""
+
+    from_unix_ms: int
+    until_unix_ms: int
+    readings_count: int = 0
+
+
 class Recorder:
     """Takes readings and events from any thread without blocking; one thread of its own writes the outbox.
 
     A reading is on the disk at most `LINGER_S` and one write after it was reported. Waiting in memory: at most
-    `READINGS_WAITING_MAX` readings, of which the oldest go and are counted, and `EVENTS_WAITING_MAX` events, which
-    wait for a full disk to take them; beyond that the newest is dropped with an error in the log.
+    `READINGS_WAITING_MAX` readings, of which the oldest go, counted and named in a gap record, and
+    `EVENTS_WAITING_MAX` events, which wait for a full disk to take them; beyond that the newest is dropped with an
+    error in the log.
+
+    `boot_id` names the boot while the device's clock is not set. A reading whose time is then milliseconds since boot
+    is stored as such, also when the clock is set before it is written.
     """
 
-    def __init__(self, outbox: Outbox, identity: DeviceIdentity, on_stored: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        identity: DeviceIdentity,
+        on_stored: Callable[[], None],
+        boot_id: Callable[[], str | None] = lambda: None,
+    ) -> None:
         self._outbox = outbox
         self._identity = identity
         self._on_stored = on_stored
+        self._boot_id = boot_id
+        self._early_boot = boot_id()
+        self._lost: dict[bool, _Lost] = {}
+        self._rounds_count = 0
         self._condition = threading.Condition()
         self._readings: deque[AnyReading] = deque()
         self._events: deque[_WaitingEvent] = deque()
@@ -87,6 +113,11 @@ class Recorder:
     def dropped_count(self) -> int:
         """Readings and events that never reached the outbox."""
         return self._dropped_count
+
+    @property
+    def rounds_count(self) -> int:
+        """How often its thread has looked for work: at least every `IDLE_S`, or the disk hangs."""
+        return self._rounds_count
 
     def start(self) -> None:
         """Begin to write."""
@@ -107,8 +138,7 @@ class Recorder:
         """Take a reading (`edge.ports.Report`)."""
         with self._condition:
             if len(self._readings) >= READINGS_WAITING_MAX:
-                self._readings.popleft()
-                self._dropped_count += 1
+                self._lose(self._readings.popleft())
             self._readings.append(reading)
             self._condition.notify_all()
 
@@ -124,7 +154,9 @@ class Recorder:
 
     def _run(self) -> None:
         while not self._is_done():
+            self._rounds_count += 1
             stored = self._store_events()
+            self._name_lost()
             readings = self._take_readings()
             if readings:
                 stored += self._store_readings(readings)
@@ -136,7 +168,7 @@ class Recorder:
     def _is_done(self) -> bool:
         with self._condition:
             if not self._stopping:
-                self._condition.wait_for(lambda: self._readings or self._events or self._stopping)
+                self._condition.wait_for(lambda: self._readings or self._events or self._stopping, IDLE_S)
             return self._stopping and not self._readings
 
     def _wait(self, seconds: float) -> None:
@@ -157,7 +189,7 @@ class Recorder:
         while self._events:
             event = self._events[0]
             try:
-                self._put(event.model, event.build)
+                self._put(event.model, event.build, self._boot_now())
             except OutboxFullError as error:
                 log.error("event.waits", model=event.model.__name__, reason=str(error))  # noqa: TRY400 - the reason says it
                 return stored
@@ -167,28 +199,64 @@ class Recorder:
         return stored
 
     def _store_readings(self, readings: Sequence[AnyReading]) -> int:
-        stored = 0
-        for chunk in chunks(readings):
-            model = BATCHES[type(chunk[0])]
-            try:
-                self._put(model, _batch_builder(model, chunk))
-            except OutboxFullError as error:
-                self._dropped_count += len(chunk)
-                log.warning("readings.dropped", kind=model.__name__, count=len(chunk), reason=str(error))
-            else:
-                stored += 1
+        boot_id, stored = self._boot_now(), 0
+        early = [one for one in readings if boot_id is not None and is_early(one)]
+        timed = [one for one in readings if boot_id is None or not is_early(one)]
+        for chunk in chunks(early):
+            stored += self._store_chunk(chunk, boot_id)
+        for chunk in chunks(timed):
+            stored += self._store_chunk(chunk, None)
         return stored
 
-    def _put(self, model: type[Payload], build: Callable[[str, int], Payload]) -> None:
+    def _store_chunk(self, chunk: Sequence[AnyReading], boot_id: str | None) -> int:
+        model = BATCHES[type(chunk[0])]
+        try:
+            self._put(model, _batch_builder(model, chunk), boot_id)
+        except OutboxFullError as error:
+            self._dropped_count += len(chunk)
+            times = [one.time_unix_ms for one in chunk]
+            self._outbox.note_lost(len(chunk), min(times), max(times), GapCause.DISK_FULL, boot_id)
+            log.warning("readings.dropped", kind=model.__name__, count=len(chunk), reason=str(error))
+            return 0
+        return 1
+
+    def _put(self, model: type[Payload], build: Callable[[str, int], Payload], boot_id: str | None) -> None:
         topic = topic_for(self._identity.market, self._identity.device, model)
         try:
-            self._outbox.put(topic, build, alarm=issubclass(model, Event))
+            self._outbox.put(topic, build, alarm=issubclass(model, Event), boot_id=boot_id)
         except OutboxFullError:
             raise
         except Exception:
             # It can never be stored: to keep it would block all that follow, and this thread must not end.
             self._dropped_count += 1
             log.exception("record.impossible", model=model.__name__)
+
+    def _boot_now(self) -> str | None:
+        """This boot if it began without a clock; a process does not outlive its boot."""
+        self._early_boot = self._boot_id() or self._early_boot
+        return self._early_boot
+
+    def _lose(self, reading: AnyReading) -> None:
+        """Under the condition: remember what there was no memory for; the thread names it."""
+        self._dropped_count += 1
+        lost = self._lost.setdefault(is_early(reading), _Lost(reading.time_unix_ms, reading.time_unix_ms))
+        lost.readings_count += 1
+        lost.from_unix_ms = min(lost.from_unix_ms, reading.time_unix_ms)
+        lost.until_unix_ms = max(lost.until_unix_ms, reading.time_unix_ms)
+
+    def _name_lost(self) -> None:
+        with self._condition:
+            lost, self._lost = self._lost, {}
+        for early, one in lost.items():
+            boot_id = self._boot_now() if early else None
+            times = one.from_unix_ms, one.until_unix_ms
+            self._outbox.note_lost(one.readings_count, *times, GapCause.MEMORY_FULL, boot_id)
+            log.warning("readings.dropped", count=one.readings_count, reason="the disk is slower than the sensors")
+
+
+def is_early(reading: AnyReading) -> bool:
+    """Whether a reading's time is milliseconds since boot: no true time is so low."""
+    return reading.time_unix_ms < CLOCK_FLOOR_UNIX_MS
 
 
 def _batch_builder(model: type[AnyBatch], chunk: Sequence[AnyReading]) -> Callable[[str, int], Payload]:

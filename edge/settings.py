@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, Union
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -104,9 +104,20 @@ class SafetySettings(SettingsModel):
 
 
 class OutboxSettings(SettingsModel):
-    """How much a device keeps while nobody takes it. Over this the oldest telemetry goes; alarms never go."""
+    """How much a device keeps while nobody takes it, and for how long.
+
+    Over either bound the oldest telemetry goes and leaves a gap record; alarms never go.
+    """
 
     bytes_max: Annotated[int, Field(ge=1_000_000, le=100_000_000_000)] = 200_000_000
+    age_s_max: Annotated[float, Field(ge=3600.0, le=315_360_000.0)] = 2_592_000.0
+
+
+class ClockSettings(SettingsModel):
+    """Where the device's time comes from. `trusted`: the machine's clock is right from the start, whoever keeps it."""
+
+    source: Literal["auto", "trusted"] = "auto"
+    skew_s_max: Annotated[float, Field(ge=0.5, le=60.0)] = 5.0
 
 
 class DeviceBlock(SettingsModel):
@@ -120,6 +131,7 @@ class DeviceBlock(SettingsModel):
     sirens: Annotated[tuple[SirenSettings, ...], Field(max_length=8)] = ()
     safety: SafetySettings | None = None
     outbox: OutboxSettings = OutboxSettings()
+    clock: ClockSettings = ClockSettings()
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

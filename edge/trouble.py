@@ -8,10 +8,12 @@ from contract.events import Phase
 from contract.telemetry import AnyReading, Reason
 
 COMPONENT = "component"
+CLOCK = "clock"
+TOLD = frozenset({COMPONENT, CLOCK})  # kinds that nothing reports regularly: they work until somebody says otherwise
 CLEAR_AFTER_S = 5.0
 SILENT_AFTER_S = 60.0
 RAISE_AFTER_S = 30.0
-RAISE_AFTER_S_BY_KIND: Mapping[str, float] = {"camera": 10.0, "siren": 5.0, COMPONENT: 0.0}
+RAISE_AFTER_S_BY_KIND: Mapping[str, float] = {"camera": 10.0, "siren": 5.0, COMPONENT: 0.0, CLOCK: 5.0}
 
 Subject = tuple[str, str]
 """Kind and id: ("bay", "a-01")."""
@@ -49,8 +51,7 @@ class TroubleWatch:
     def __init__(self, subjects: tuple[Subject, ...], now_s: float) -> None:
         # A part is starting until it reports; a component works until it fails.
         self._watched = {
-            subject: _Watched(now_s, now_s, None if subject[0] == COMPONENT else Reason.STARTING)
-            for subject in subjects
+            subject: _Watched(now_s, now_s, None if subject[0] in TOLD else Reason.STARTING) for subject in subjects
         }
 
     @property
@@ -77,11 +78,15 @@ class TroubleWatch:
         """A component failed (`detail` says how), or has run again for a while (None)."""
         self._note((COMPONENT, component), None if detail is None else Reason.DEAD, detail or "", now_s)
 
+    def clock(self, device: str, reason: Reason | None, detail: str, now_s: float) -> None:
+        """The device's clock is not what it should be, or is again (None)."""
+        self._note((CLOCK, device), reason, detail, now_s)
+
     def due(self, now_s: float) -> list[Trouble]:
         """What is to be said now."""
         found = []
         for (kind, subject), watched in self._watched.items():
-            if kind != COMPONENT and now_s - watched.seen_s >= SILENT_AFTER_S and watched.reason is not Reason.STALE:
+            if kind not in TOLD and now_s - watched.seen_s >= SILENT_AFTER_S and watched.reason is not Reason.STALE:
                 watched.reason, watched.since_s = Reason.STALE, watched.seen_s
                 watched.detail = "nothing has been heard of it"
             trouble = _next(kind, subject, watched, now_s)

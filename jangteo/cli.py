@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from jangteo import VERSION
+from jangteo import VERSION, dashboards, dead_letters, fleet, parts
 from runtime.errors import FatalError, SettingsError
 
 EXIT_BAD_SETTINGS = 2
@@ -22,11 +22,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 config_app = typer.Typer(help="Settings files.", no_args_is_help=True)
-sim_app = typer.Typer(help="The simulated market of a running `jangteo up`.", no_args_is_help=True)
+sim_app = typer.Typer(no_args_is_help=True)
 deploy_app = typer.Typer(help="The compose stack.", no_args_is_help=True)
 app.add_typer(deploy_app, name="deploy")
 app.add_typer(config_app, name="config")
 app.add_typer(sim_app, name="sim")
+app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(dashboards.app, name="dashboards")
+app.add_typer(parts.app, name="parts")
+sim_app.callback(invoke_without_command=True)(fleet.fleet)
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="The settings file (YAML).", show_default=False)]
 OccupancyOption = Annotated[
@@ -173,6 +177,17 @@ def console(config: ConfigOption, verbose: VerboseOption = False) -> None:
 
 
 @app.command()
+def upkeep(config: ConfigOption, verbose: VerboseOption = False) -> None:
+    """Keep the readings in bounds: 5-minute roll-ups, retention, and a canary that reads back what was stored.
+
+    Example: jangteo upkeep --config /etc/jangteo/upkeep.yaml
+    """
+    from jangteo.upkeep import serve
+
+    serve(config, _stop_on_signal(), verbose=verbose)
+
+
+@app.command()
 def detect(
     files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Video or image files.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a file.")] = False,
@@ -256,7 +271,7 @@ def enrol(
 
 @app.command()
 def health(
-    part: Annotated[str, typer.Argument(help="ingest, alerts or console.")],
+    part: Annotated[str, typer.Argument(help="ingest, alerts, console or upkeep.")],
     config: ConfigOption,
 ) -> None:
     """Exit 0 when a central part reports progress, 1 when it is silent or degraded.

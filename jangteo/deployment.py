@@ -26,6 +26,8 @@ from runtime.errors import SettingsError
 from runtime.secret_files import ensure_secret, read_secret, write_secret
 
 SERVICES = (Role.INGEST, Role.ALERTS, Role.CONSOLE)
+DATABASE_USERS = (*(role.value for role in SERVICES), "upkeep")
+TOKEN_READERS = ("ingest", "console", "upkeep", "grafana")
 STATE_FOLDERS = (
     "mosquitto",
     "postgres",
@@ -35,6 +37,7 @@ STATE_FOLDERS = (
     "ingest",
     "alerts",
     "console",
+    "upkeep",
     "market",
 )
 CA_LIFE_DAYS = 3650
@@ -163,11 +166,11 @@ def _devices(secrets: Path, site: SiteSettings) -> None:
 
 def _databases(secrets: Path) -> None:
     password = ensure_secret(secrets / "postgres" / "postgres_password")
-    for service in SERVICES:
-        ensure_secret(secrets / service.value / "pgpass", f"*:*:jangteo:jangteo:{password}\n")
+    for service in DATABASE_USERS:
+        ensure_secret(secrets / service / "pgpass", f"*:*:jangteo:jangteo:{password}\n")
     ensure_secret(secrets / "influxdb" / "influxdb_password")
     token = ensure_secret(secrets / "influxdb" / "influxdb_token")
-    for reader in ("ingest", "console", "grafana"):
+    for reader in TOKEN_READERS:
         ensure_secret(secrets / reader / "influxdb_token", token)
     ensure_secret(secrets / "grafana" / "grafana_password")
 

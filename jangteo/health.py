@@ -2,20 +2,9 @@
 
 from pathlib import Path
 
-from pydantic import ConfigDict
-
-from broker.stores.database import open_database
 from broker.stores.parts import Parts
+from jangteo.central_database import central_database
 from runtime.clock import SystemClock
-from runtime.settings_file import SettingsModel, load_settings
-
-
-class _HasDatabase(SettingsModel):
-    """Of a service's settings only the database matters here."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    database_url: str
 
 
 def part_health(config: Path, part: str) -> tuple[str, str]:
@@ -23,12 +12,10 @@ def part_health(config: Path, part: str) -> tuple[str, str]:
 
     Raises:
         runtime.errors.SettingsError: `config` names no database.
+        runtime.errors.FatalError: the database does not answer.
     """
-    engine = open_database(load_settings(config, _HasDatabase).database_url)
-    try:
+    with central_database(config) as engine:
         found = {one.part: one for one in Parts(engine, SystemClock()).all()}
-    finally:
-        engine.dispose()
     status = found.get(part)
     if status is None:
         return "absent", f"{part}: has never reported"

@@ -11,7 +11,7 @@ from pathlib import Path
 from gpiozero.pins.mock import MockFactory
 
 from edge.agent import Agent, run_until_signalled
-from edge.settings import DeviceSettings
+from edge.settings import ClockSettings, DeviceSettings
 from firmware_sim.occupancy_csv import bay_timeline, read_occupancy
 from firmware_sim.timeline import BayChange
 from firmware_sim.wiring import DeviceWiring
@@ -21,6 +21,7 @@ from jangteo.up.layout import LOOPBACK, Ports
 from jangteo.wiring import wiring_of
 from runtime.clock import SystemClock
 from runtime.supervision import die_with_parent
+from runtime.watchdog import Watchdog
 
 STOP_TIMEOUT_S = 5.0
 TRUTH_FILE = "truth.jsonl"
@@ -39,12 +40,13 @@ class Simulation:
 def run_simulated(settings: DeviceSettings, simulation: Simulation) -> None:
     """Run the agent until SIGTERM or SIGINT, in a world of its own.
 
-    What the world does is written to `truth.jsonl` in the device's data folder, and orders are read from
-    `control.jsonl` there.
+    Its clock is trusted: the machine that simulates is the machine that the centre runs on. What the world does is
+    written to `truth.jsonl` in the device's data folder, and orders are read from `control.jsonl` there.
 
     Raises:
         firmware_sim.occupancy_csv.UnusableOccupancyError: the CSV cannot be used.
     """
+    settings = settings.model_copy(update={"clock": ClockSettings(source="trusted")})
     factory = MockFactory()
     wiring = wiring_of(settings)
     start_unix_ms = SystemClock().unix_ms()
@@ -59,7 +61,7 @@ def run_simulated(settings: DeviceSettings, simulation: Simulation) -> None:
         extras=WorldExtras(settings.data_dir / TRUTH_FILE, settings.data_dir / CONTROL_FILE),
     )
     with _cameras(settings, simulation.seed) as seen, world:
-        asyncio.run(run_until_signalled(Agent(seen, pin_factory=factory)))
+        asyncio.run(run_until_signalled(Agent(seen, pin_factory=factory, watchdog=Watchdog())))
 
 
 def _timeline(wiring: DeviceWiring, simulation: Simulation, start_unix_ms: int) -> tuple[BayChange, ...] | None:

@@ -1,7 +1,7 @@
 """Time, injected: the real clock, and one for tests and simulations that only moves when told."""
 
 import time
-from typing import Protocol
+from typing import Literal, Protocol
 
 
 class Clock(Protocol):
@@ -16,7 +16,26 @@ class Clock(Protocol):
         ...
 
 
-class SystemClock:
+class KnownTime:
+    """What a clock says of itself that is right from the start: the answers of a device's clock that was set.
+
+    `edge.ports.Timekeeper` says what each means.
+    """
+
+    source: Literal["trusted"] = "trusted"
+    boot_id: str | None = None
+    skew_ms: int | None = None
+
+    def settled(self, unix_ms: int) -> int:
+        """Every time that it handed out was true already."""
+        return unix_ms
+
+    def from_wall(self, unix_ms: int) -> int:
+        """It is the wall clock."""
+        return unix_ms
+
+
+class SystemClock(KnownTime):
     """The machine's clock."""
 
     def unix_ms(self) -> int:
@@ -28,7 +47,7 @@ class SystemClock:
         return time.monotonic()
 
 
-class ManualClock:
+class ManualClock(KnownTime):
     """A clock that stands still until `advance` moves it."""
 
     def __init__(self, unix_ms: int = 1_767_225_600_000, monotonic_s: float = 0.0) -> None:

@@ -1,11 +1,14 @@
 """Fixtures that every package's tests share."""
 
+import argparse
 import os
 from pathlib import Path
 
 import pytest
 
+from jangteo.address import host_and_port
 from jangteo.up.layout import free_port as a_free_port
+from runtime.errors import SettingsError
 from tests.absent import absent
 
 pytest_plugins = (
@@ -16,6 +19,33 @@ pytest_plugins = (
 )
 
 ROOT = Path(__file__).resolve().parent.parent
+CONFORMANCE = ROOT / "tests" / "conformance"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`scripts/test --broker HOST:PORT`: hold that broker, and it alone, against the conformance suite."""
+    group = parser.getgroup("jangteo", "a broker to hold against tests/conformance")
+    group.addoption(
+        "--broker",
+        metavar="HOST:PORT",
+        type=_address,
+        help="run the conformance suite alone, against this MQTT 5 broker",
+    )
+    group.addoption("--broker-user", metavar="NAME[:FILE]", help="who may do everything there; FILE holds the password")
+    group.addoption("--broker-device", metavar="MARKET.DEVICE:FILE", help="who has this device's access rules there")
+
+
+def _address(text: str) -> tuple[str, int]:
+    try:
+        return host_and_port(text)
+    except SettingsError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    if config.getoption("--broker") is None or collection_path.is_dir():
+        return None
+    return True if CONFORMANCE not in collection_path.parents else None
 
 
 @pytest.fixture(scope="session")

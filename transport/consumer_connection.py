@@ -1,4 +1,4 @@
-"""One connection of a consumer: its MQTT client, its network thread, its bounded queue, its end.
+"""One connection of a consumer over paho-mqtt: its client, its network thread, its end.
 
 Back-pressure is TCP's: while the queue is full the socket is not read. MQTT's own window (Receive Maximum) does not
 hold: Mosquitto 2.0.11 sends a whole backlog once the first acknowledgements have come. So that keep-alives go on, one
@@ -11,9 +11,7 @@ import socket
 import ssl
 import threading
 import time
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
@@ -23,9 +21,17 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from runtime.errors import RetryableError
-from transport.mqtt_connection import INFLIGHT_MESSAGES_MAX, password, raise_if_refused
-from transport.ports import BrokerSettings, BusSettingsError, ConsumerSettings, RawMessage
+from transport.consumer_queue import (
+    WAIT_STEP_S,
+    ConnectionEndedError,
+    ConsumerQueue,
+    Received,
+    filters_of,
+    refused,
+    subscription_refused,
+)
+from transport.mqtt_connection import INFLIGHT_MESSAGES_MAX, password
+from transport.ports import BrokerSettings, ConsumerSettings, RawMessage
 
 if TYPE_CHECKING:
     from paho.mqtt.client import SocketLike  # paho defines it for type checkers only
@@ -34,40 +40,20 @@ log = structlog.get_logger(__name__)
 
 SESSION_EXPIRY_S = 7 * 24 * 3600
 RECEIPTS_QUEUED_MAX = 10_000
-WAIT_STEP_S = 0.1
 FLUSH_S_MAX = 1.0
-QUIET_PARTS = 4  # a quarter of the linger without a message is quiet
 TRICKLE_PARTS = 4
 
 
-class ConnectionEndedError(RetryableError):
-    """The link to the broker is gone; whatever was not acknowledged comes again on the next one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A message and the packet id under which this connection must acknowledge it."""
-
-    mid: int
-    qos: int
-    message: RawMessage
-
-
-class Connection:
+class PahoConnection:
     """A connection, made once: `open`, then `next_batch` and `acknowledge` until it ends, then `close`."""
 
     def __init__(self, settings: BrokerSettings, consumer: ConsumerSettings, tls: ssl.SSLContext | None) -> None:
         self._settings = settings
         self._consumer = consumer
-        self._queue: deque[Received] = deque()
-        self._changed = threading.Condition()
-        self._refusal: ReasonCode | None = None
-        self._subscription_refused: str | None = None
+        self._queue = ConsumerQueue(consumer)
         self._end_reason = "the connection was lost"
         self._where = f"broker {settings.host}:{settings.port}"
         self._closing = threading.Event()
-        self._established = threading.Event()
-        self._ended = threading.Event()
         self._wake_reader, self._wake_writer = socket.socketpair()
         for one in (self._wake_reader, self._wake_writer):
             one.settimeout(0.0)
@@ -77,7 +63,7 @@ class Connection:
     @property
     def alive(self) -> bool:
         """Whether the broker answers and the subscriptions stand."""
-        return self._established.is_set() and not self._ended.is_set()
+        return self._queue.alive
 
     def open(self) -> None:
         """Connect, resume the session and subscribe.
@@ -97,12 +83,7 @@ class Connection:
         except OSError as error:
             raise ConnectionEndedError(f"{self._where}: {error}") from error
         self._thread.start()
-        with self._changed:
-            answered = self._changed.wait_for(
-                lambda: self._established.is_set() or self._ended.is_set(), settings.connect_timeout_s
-            )
-        self._raise_if_ended()
-        if not answered:
+        if not self._queue.wait_until_established(settings.connect_timeout_s):
             raise ConnectionEndedError(f"{self._where}: no answer within {settings.connect_timeout_s} s")
         log.info("consumer.connected", broker=self._where, client_id=settings.client_id)
 
@@ -113,31 +94,19 @@ class Connection:
         if self._thread.ident is not None:
             self._thread.join()
         self._client.disconnect()  # the thread is gone: this one writes
-        self._ended.set()
+        self._queue.end(ConnectionEndedError(f"{self._where}: closed"))
         self._wake_reader.close()
         self._wake_writer.close()
         self._client.on_socket_register_write = None
 
     def next_batch(self, stop: threading.Event) -> Sequence[Received]:
-        """Up to `batch_messages_max` messages: when full, when `linger_s` old, or when the broker has gone quiet.
-
-        A broker whose own window is smaller than the batch sends nothing more until we acknowledge; lingering on would
-        cost a linger for each of its windows. Empty when `stop` was set first.
+        """See `transport.consumer_queue.ConsumerQueue.next_batch`.
 
         Raises:
             ConnectionEndedError: the link is gone.
             BusSettingsError: a subscription was refused.
         """
-        with self._changed:
-            while not self._queue:
-                self._raise_if_ended()
-                if stop.is_set():
-                    return ()
-                self._changed.wait(WAIT_STEP_S)
-            self._linger()
-            self._raise_if_ended()
-            size = min(len(self._queue), self._consumer.batch_messages_max)
-            batch = [self._queue.popleft() for _ in range(size)]
+        batch = self._queue.next_batch(stop)
         self._wake()  # there is room to read again
         return batch
 
@@ -149,14 +118,7 @@ class Connection:
 
     def wait(self, stop: threading.Event, delay_s: float) -> bool:
         """Wait `delay_s`; False at once when stopped or when the link is gone: then the batch comes again."""
-        deadline_s = time.monotonic() + delay_s
-        with self._changed:
-            while not stop.is_set() and not self._ended.is_set():
-                left_s = deadline_s - time.monotonic()
-                if left_s <= 0:
-                    return True
-                self._changed.wait_for(self._ended.is_set, min(WAIT_STEP_S, left_s))
-        return False
+        return self._queue.wait(stop, delay_s)
 
     def send(self, topic: str, body: bytes, *, qos: int, retain: bool) -> bool:
         """Queue; say whether it was taken."""
@@ -209,11 +171,11 @@ class Connection:
             self._client.loop_misc()
 
     def _may_read(self, last_read_s: float) -> bool:
-        waiting, bound = len(self._queue), self._consumer.unacknowledged_max
-        if waiting < bound:
+        room = self._queue.room
+        if room > 0:
             return not self._closing.is_set()
         trickle_s = self._settings.keep_alive_s / TRICKLE_PARTS
-        return waiting < 2 * bound and time.monotonic() - last_read_s >= trickle_s
+        return room > -self._consumer.unacknowledged_max and time.monotonic() - last_read_s >= trickle_s
 
     def _exchange(self, sock: "SocketLike", *, reading: bool) -> bool:
         """One turn of reading and writing; whether something was read."""
@@ -239,24 +201,6 @@ class Connection:
         except OSError:  # full (it is awake anyway) or closed (it has ended)
             return
 
-    def _linger(self) -> None:
-        for _ in range(QUIET_PARTS):
-            arrived = len(self._queue)
-            self._changed.wait_for(self._batch_is_full, self._consumer.linger_s / QUIET_PARTS)
-            if self._batch_is_full() or len(self._queue) == arrived:
-                return
-
-    def _batch_is_full(self) -> bool:
-        return len(self._queue) >= self._consumer.batch_messages_max or self._ended.is_set()
-
-    def _raise_if_ended(self) -> None:
-        if not self._ended.is_set():
-            return
-        raise_if_refused(self._settings, self._refusal)
-        if self._subscription_refused is not None:
-            raise BusSettingsError(f"{self._where} refused a subscription: {self._subscription_refused}")
-        raise ConnectionEndedError(f"{self._where}: {self._end_reason}")
-
     def _on_connect(
         self,
         client: Client,
@@ -266,18 +210,13 @@ class Connection:
         _properties: Properties | None,
     ) -> None:
         if reason.is_failure:
-            self._refusal = reason
-            self._end(f"refused: {reason}")
+            self._queue.end(refused(self._settings, reason.value, str(reason)))
             return
         log.debug("consumer.session", resumed=flags.session_present)
-        client.subscribe([(self._shared(str(one)), 1) for one in self._consumer.filters])
+        client.subscribe([(one, 1) for one in filters_of(self._consumer)])
         if flags.session_present:
             # The backlog comes before the answer to SUBSCRIBE, and may fill the queue: do not wait for that answer.
-            self._establish()
-
-    def _shared(self, topic_filter: str) -> str:
-        group = self._consumer.share_group
-        return topic_filter if group is None else f"$share/{group}/{topic_filter}"
+            self._queue.establish()
 
     def _on_subscribe(
         self,
@@ -287,17 +226,11 @@ class Connection:
         reasons: list[ReasonCode],
         _properties: Properties | None,
     ) -> None:
-        refused = [str(reason) for reason in reasons if reason.is_failure]
-        if refused:
-            self._subscription_refused = ", ".join(refused)
-            self._end("a subscription was refused")
-            return
-        self._establish()
-
-    def _establish(self) -> None:
-        with self._changed:
-            self._established.set()
-            self._changed.notify_all()
+        failures = [str(reason) for reason in reasons if reason.is_failure]
+        if failures:
+            self._queue.end(subscription_refused(self._settings, ", ".join(failures)))
+        else:
+            self._queue.establish()
 
     def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
         body = bytes(message.payload[: self._consumer.body_bytes_max + 1])
@@ -306,10 +239,7 @@ class Connection:
         except UnicodeDecodeError:
             topic = "(a topic that is not UTF-8)"
         raw = RawMessage(topic, body, retain=message.retain, duplicate=message.dup)
-        with self._changed:
-            self._queue.append(Received(message.mid, message.qos, raw))
-            if len(self._queue) == 1 or self._batch_is_full():
-                self._changed.notify_all()
+        self._queue.add([Received(message.mid, message.qos, raw)])
 
     def _on_disconnect(
         self,
@@ -322,8 +252,4 @@ class Connection:
         self._end(str(reason))
 
     def _end(self, reason: str) -> None:
-        with self._changed:
-            if not self._ended.is_set():
-                self._end_reason = reason
-                self._ended.set()
-            self._changed.notify_all()
+        self._queue.end(ConnectionEndedError(f"{self._where}: {reason}"))

@@ -1,4 +1,4 @@
-"""A consumer over paho-mqtt that acknowledges only what its handler has committed.
+"""A consumer that acknowledges only what its handler has committed, over a socket of its own or over paho-mqtt.
 
 The handler runs in `run`'s thread, the network in another: keep-alives are answered however long a store is away. Each
 connection has its own client and its own queue, so a packet id of an old connection can never be acknowledged on a new
@@ -6,7 +6,9 @@ one: what was not acknowledged is dropped here and redelivered by the broker, wh
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from ssl import SSLContext
+from typing import Literal, Protocol
 
 import structlog
 
@@ -15,16 +17,66 @@ from contract.topics import Topic
 from runtime.backoff import Backoff
 from runtime.errors import RetryableError
 from transport.consumer_bounds import check_consumer
-from transport.consumer_connection import Connection, ConnectionEndedError, Received
+from transport.consumer_connection import PahoConnection
+from transport.consumer_queue import ConnectionEndedError, Received
+from transport.consumer_socket import SocketConnection
 from transport.encoding import encode
 from transport.mqtt_connection import password, tls_context
 from transport.ports import BatchHandler, BrokerSettings, ConsumerSettings
 
+ConsumerClient = Literal["socket", "paho"]
+
 log = structlog.get_logger(__name__)
+
+
+class Connection(Protocol):
+    """What a consumer needs of one connection, used once."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether the broker answers and the subscriptions stand."""
+        ...
+
+    def open(self) -> None:
+        """Connect, resume the session and subscribe.
+
+        Raises:
+            ConnectionEndedError: not reachable now, or no answer in time.
+            BusSettingsError: refused for good.
+        """
+        ...
+
+    def close(self) -> None:
+        """Send what is queued, say goodbye; the session stays with the broker."""
+        ...
+
+    def next_batch(self, stop: threading.Event) -> Sequence[Received]:
+        """See `transport.consumer_queue.ConsumerQueue.next_batch`."""
+        ...
+
+    def acknowledge(self, batch: Sequence[Received]) -> None:
+        """Tell the broker, in order of arrival, that these are ours to answer for."""
+        ...
+
+    def wait(self, stop: threading.Event, delay_s: float) -> bool:
+        """Wait `delay_s`; False at once when stopped or when the link is gone."""
+        ...
+
+    def send(self, topic: str, body: bytes, *, qos: int, retain: bool) -> bool:
+        """Queue; say whether it was taken."""
+        ...
+
+
+_CONNECTIONS: Mapping[ConsumerClient, Callable[[BrokerSettings, ConsumerSettings, SSLContext | None], Connection]] = {
+    "socket": SocketConnection,
+    "paho": PahoConnection,
+}
 
 
 class MqttConsumer:
     """`transport.ports.Consumer` on a broker, MQTT 5, one persistent session under a stable client id.
+
+    `client` says what speaks MQTT: "socket" is our own (docs/decisions/ingest-speed.md), "paho" is paho-mqtt.
 
     Raises:
         BusSettingsError: credentials, certificates or bounds cannot be used.
@@ -38,8 +90,10 @@ class MqttConsumer:
         *,
         backoff: Backoff | None = None,
         retry_backoff: Backoff | None = None,
+        client: ConsumerClient = "socket",
     ) -> None:
         check_consumer(consumer)
+        self._connect = _CONNECTIONS[client]
         self._settings = settings
         self._consumer = consumer
         self._handler = handler
@@ -70,7 +124,7 @@ class MqttConsumer:
             Exception: whatever the handler raised that is not `RetryableError`.
         """
         while not stop.is_set():
-            connection = Connection(self._settings, self._consumer, self._tls)
+            connection = self._connect(self._settings, self._consumer, self._tls)
             try:
                 connection.open()
                 self._connection = connection

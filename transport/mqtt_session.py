@@ -38,6 +38,7 @@ from transport.ports import (
     RawMessage,
     Will,
 )
+from transport.reconnect import reconnect_backoff
 
 log = structlog.get_logger(__name__)
 
@@ -69,7 +70,7 @@ class MqttSession:
     ) -> None:
         self._settings = settings
         self._will = None if will is None else _encode_will(will)
-        self._backoff = backoff or Backoff(delay_s_min=0.5, delay_s_max=10.0)
+        self._backoff = backoff or reconnect_backoff()
         self._clock: Clock = clock or SystemClock()
         self._dispatcher = Dispatcher(self._clock)
         self._callbacks: list[Callable[[], Awaitable[None]]] = []

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from contract.payload import Payload
+from contract.telemetry import GapCause
 from contract.topics import Topic, TopicFilter
 from runtime.errors import FatalError, RetryableError
 
@@ -185,12 +186,13 @@ class OutboxRow:
 
 @dataclass(frozen=True, slots=True)
 class OutboxStatus:
-    """How far behind a device is."""
+    """How far behind a device is. `oldest_unix_ms` is absent too while the oldest row has no true time."""
 
     rows: int
     bytes: int
     dropped_count: int
     oldest_unix_ms: int | None
+    open_gaps: int = 0
 
 
 class OutboxFullError(RetryableError):
@@ -198,31 +200,78 @@ class OutboxFullError(RetryableError):
 
 
 class Outbox(Protocol):
-    """What a device has not yet seen confirmed by the store it was meant for. Durable when `put` returns."""
+    """What a device has not yet seen confirmed by the store it was meant for. Durable when `put` returns.
+
+    Bounded in bytes and, for telemetry, in age. What goes undelivered is named in an open gap range that is stored in
+    the transaction of the loss: every number is pending, delivered, or in exactly one gap record.
+    """
 
     @property
     def epoch(self) -> str:
         """16 hex digits, drawn once when the outbox was made."""
         ...
 
-    def put(self, topic: Topic, build: Callable[[str, int], Payload], *, alarm: bool) -> int:
+    def put(
+        self, topic: Topic, build: Callable[[str, int], Payload], *, alarm: bool, boot_id: str | None = None
+    ) -> int:
         """Number (`build(epoch, seq)`), store and return the seq.
 
-        Over the bound the oldest telemetry goes first, counted in `status().dropped_count`; alarms never go.
+        With `boot_id` the payload's times are milliseconds since that boot, because the clock was not set: telemetry
+        then waits until `settle_clock` gives it its time. An event does not wait; it says by its own `clock_set`
+        whether `boot_id` counts.
+
+        Over the bound the oldest telemetry goes first, counted in `status().dropped_count` and named by a gap record;
+        alarms, events and gap records never go. Telemetry without any room uses up its number, an alarm does not.
 
         Raises:
             OutboxFullError: an alarm found no room at all.
         """
         ...
 
-    def pending(self, after_seq: int, limit: int, *, alarms_only: bool = False) -> Sequence[OutboxRow]:
-        """Rows not yet delivered with seq above `after_seq`, oldest first."""
+    def pending(
+        self, after_seq: int, limit: int, *, before_seq: int | None = None, alarms_only: bool = False
+    ) -> Sequence[OutboxRow]:
+        """Rows not yet delivered with seq above `after_seq` and under `before_seq`, oldest first.
+
+        Telemetry without a true time is not among them.
+        """
+        ...
+
+    def first_seq_since(self, created_unix_ms: int) -> int:
+        """The seq where live begins: from it on every row was stored at or after `created_unix_ms`.
+
+        One past the last number if there is no such row.
+        """
         ...
 
     def delivered(self, epoch: str, seqs: Sequence[int], store: str) -> int:
         """Forget what `store` ("readings" or "incidents") has confirmed; return how many rows that ended.
 
         Telemetry needs "readings"; an event needs "incidents". Another epoch's numbers change nothing.
+        """
+        ...
+
+    def settle_clock(self, boot_id: str, offset_ms: int) -> int:
+        """The clock is set: this boot began at the true time `offset_ms`. Call it once in every boot.
+
+        Returns how many rows got their time by that. It is theirs for ever, so a row that is sent again is the same;
+        a second call for a boot changes nothing. Telemetry of earlier boots that never got a time is dropped with a
+        gap record (`clock-never-set`): it was made after the last true time that is known and before this boot. The
+        boot that the last `put` named still waits for its own time, also when an earlier boot is settled late.
+        """
+        ...
+
+    def note_lost(
+        self, readings_count: int, from_unix_ms: int, until_unix_ms: int, cause: GapCause, boot_id: str | None = None
+    ) -> None:
+        """Name readings that were lost before they got a number. Kept in memory while the disk takes nothing."""
+        ...
+
+    def flush_gaps(self, topic: Topic) -> int:
+        """Turn the open gap ranges into numbered messages that are never evicted; return how many records they hold.
+
+        None while an earlier flush is not confirmed, so that an outage cannot fill the outbox with gap records; ranges
+        of a boot without a time wait.
         """
         ...
 

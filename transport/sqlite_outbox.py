@@ -1,102 +1,93 @@
 """The outbox on disk: SQLite, WAL, `synchronous=FULL`. What `put` returned survives kill -9 and a power cut.
 
-Bounds: the database file never exceeds `bytes_max`; its log stays near 1 MB. Over three quarters of the bound the
-oldest telemetry goes and is counted; the last quarter is kept for events and alarms, which never go. On a full disk
-the log is reused in place, then a ballast file is given up, and rows can still be deleted: a full disk slows an outbox,
-it never wedges it.
+Bounds: the database file never exceeds `bytes_max`; its log stays near 1 MB. Over three quarters of the bound, or older
+than `age_s_max`, the oldest telemetry goes, counted and named by a gap record in the same transaction; the last quarter
+is kept for events, alarms and gap records, which never go. What a full disk means is `transport.outbox_file`'s.
 """
 
-import json
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import structlog
 
 from contract.payload import Payload
+from contract.telemetry import GapBatch, GapCause
 from contract.topics import Topic
 from runtime.clock import Clock, SystemClock
 from runtime.errors import FatalError
-from transport.disk_reserve import DiskReserve
-from transport.encoding import encode
-from transport.outbox_database import PAGE_BYTES, is_corrupt, is_full, move_aside, open_database
-from transport.outbox_rules import NewRow, check_bound, check_channel, telemetry_bytes_max
+from transport.outbox_book import OutboxBook
+from transport.outbox_database import is_corrupt, move_aside
+from transport.outbox_file import ATTEMPTS_MAX, OutboxFile
+from transport.outbox_gaps import READINGS_PER_ROW, GapRange, gap_readings, ranges_max_for
+from transport.outbox_reading import first_seq_since, given, oldest_unix_ms
+from transport.outbox_rules import (
+    AGE_S_MAX,
+    EVICT_BYTES_MIN,
+    SWEEP_ROWS_MAX,
+    AgeClock,
+    Gone,
+    NewRow,
+    check_bounds,
+    check_channel,
+    new_row,
+    room_for,
+    sweep_period_s,
+)
+from transport.outbox_salvage import Salvage
+from transport.outbox_tables import StoredRow
 from transport.ports import OutboxFullError, OutboxRow, OutboxStatus
 
 log = structlog.get_logger(__name__)
 
-RESERVE_BYTES_MAX = 1_048_576
-RESERVE_RETRY_S = 10.0
-ATTEMPTS_MAX = 8
 EVICT_ROWS_MAX = 64
-EVICT_BYTES_MIN = 16_384
 LOG_PERIOD_S = 60.0
-
-
-Row = tuple[Any, ...]  # the columns of whatever was asked
-
-
-@dataclass(slots=True)
-class _Totals:
-    """What the tables hold, kept beside them so that no put has to count."""
-
-    rows: int = 0
-    bytes: int = 0
-    evictable_bytes: int = 0
-    dropped_count: int = 0
-    evict_from_seq: int = 0
+SEQ_END = 2**53 + 1
 
 
 class SqliteOutbox:
     """An `Outbox` in the file `path`. Thread-safe; one process at a time.
 
     A file that SQLite finds corrupt, at the start or later, is moved aside (`<name>.corrupt-<unix ms>`, the two newest
-    are kept) and a new one with a new epoch begins, so `epoch` may change while this runs.
+    are kept) and a new one with a new epoch begins, so `epoch` may change while this runs. What can still be read of
+    the old one is put into the new one under new numbers; a gap record names the old ones.
 
     Raises:
-        ValueError: `bytes_max` is under 64 KiB.
+        ValueError: `bytes_max` is under 64 KiB, or `age_s_max` is not above 0.
         FatalError: the file is held by another process, made by another version, or cannot be created.
     """
 
-    def __init__(self, path: Path, *, bytes_max: int, clock: Clock | None = None) -> None:
-        check_bound(bytes_max)
+    def __init__(self, path: Path, *, bytes_max: int, age_s_max: float = AGE_S_MAX, clock: Clock | None = None) -> None:
+        check_bounds(bytes_max, age_s_max)
         self._path = path
         self._bytes_max = bytes_max
+        self._age_ms_max = int(age_s_max * 1000)
         self._clock: Clock = clock or SystemClock()
+        self._age_clock = AgeClock(self._clock)
+        self._sweep_period_s = sweep_period_s(age_s_max)
+        self._swept_s = self._clock.monotonic_s() - self._sweep_period_s
         self._lock = threading.Lock()
-        reserve_bytes = min(RESERVE_BYTES_MAX, bytes_max)
-        self._reserve = DiskReserve(path.with_name(f"{path.name}.reserve"), reserve_bytes)
-        self._reserve_tried_s = self._clock.monotonic_s()
-        self._drops_logged_s = -LOG_PERIOD_S
+        self._logged_s: dict[str, float] = {}
         self._drops_logged_count = 0
-        self._deletes_logged_s = -LOG_PERIOD_S
         self._closed = False
-        self._epoch = ""
-        self._last_seq = 0
-        self._dropped_stored = 0
-        self._totals = _Totals()
         try:
             self._open()
         except sqlite3.DatabaseError as error:
             if not is_corrupt(error):
                 raise FatalError(f"{path}: the outbox cannot be opened: {error}") from error
-            move_aside(path, self._clock.unix_ms(), str(error))
-            self._open()
-        self._hold_reserve()
+            self._begin_anew(error, None)
 
     @property
     def epoch(self) -> str:
         """16 hex digits, drawn once when the file was made."""
-        return self._epoch
+        return self._book.tables.epoch
 
-    def put(self, topic: Topic, build: Callable[[str, int], Payload], *, alarm: bool) -> int:
+    def put(
+        self, topic: Topic, build: Callable[[str, int], Payload], *, alarm: bool, boot_id: str | None = None
+    ) -> int:
         """Number (`build(epoch, seq)`), store and return the seq; see `transport.ports.Outbox.put`.
-
-        Telemetry for which there is no room at all is dropped and counted; its seq is used up, so that the gap shows.
 
         Raises:
             OutboxFullError: an alarm or event found no room at all, or the disk cannot be written.
@@ -106,33 +97,42 @@ class SqliteOutbox:
         """
         check_channel(topic)
         with self._lock:
+            self._sweep()
+            self._book.boot_now = boot_id
             for _ in range(2):
-                seq = self._last_seq + 1
-                _, body = encode(topic, build(self._epoch, seq))
-                row = NewRow(seq, topic, body, self._clock.unix_ms(), alarm)
-                self._last_seq = seq
+                seq = self._book.last_seq + 1
+                payload = build(self.epoch, seq)
+                row = new_row(topic, payload, seq, alarm=alarm, clock=self._clock, boot_id=boot_id)
                 try:
                     self._store(row)
                 except sqlite3.DatabaseError as error:
                     if is_corrupt(error):
-                        self._begin_anew(error)
+                        self._begin_anew(error, self._book)
                         continue
-                    self._refuse(row, str(error))
+                    self._refuse(row, GapCause.DISK_FULL, str(error))
                 return seq
         raise OutboxFullError(f"{self._path}: the outbox was corrupt and its successor is, too")
 
-    def pending(self, after_seq: int, limit: int, *, alarms_only: bool = False) -> Sequence[OutboxRow]:
-        """Rows not yet delivered with seq above `after_seq`, oldest first."""
-        wanted = "AND alarm = 1" if alarms_only else ""
-        query = (
-            "SELECT seq, topic, body, created_unix_ms, alarm FROM message "  # noqa: S608 - `wanted` is one of two literals
-            f"WHERE seq > ? {wanted} ORDER BY seq LIMIT ?"
-        )
+    def pending(
+        self, after_seq: int, limit: int, *, before_seq: int | None = None, alarms_only: bool = False
+    ) -> Sequence[OutboxRow]:
+        """Rows not yet delivered between the two numbers, oldest first; none without a true time."""
+        end_seq = SEQ_END if before_seq is None else before_seq
+        found: list[StoredRow] = []
         with self._lock:
-            rows = self._read(query, (after_seq, limit))
-        return [
-            OutboxRow(seq, Topic.parse(topic), body, created, bool(alarm)) for seq, topic, body, created, alarm in rows
-        ]
+            for low_seq, high_seq, kept_only in self._book.spans(after_seq, end_seq):
+                wanted = limit - len(found)
+                tables = self._book.tables
+                found += tables.between(low_seq, high_seq, wanted, kept_only=kept_only, alarms_only=alarms_only)
+            rows, damaged = given(found, self._book)
+            if damaged:
+                self._drop_damaged(damaged)
+        return rows
+
+    def first_seq_since(self, created_unix_ms: int) -> int:
+        """The seq where live begins; see `transport.ports.Outbox.first_seq_since`."""
+        with self._lock:
+            return first_seq_since(created_unix_ms, self._book)
 
     def delivered(self, epoch: str, seqs: Sequence[int], store: str) -> int:
         """Forget what `store` has confirmed; return how many rows that ended.
@@ -140,229 +140,235 @@ class SqliteOutbox:
         If the disk will not even take a deletion nothing is forgotten: the rows are sent, and confirmed, again.
         """
         with self._lock:
-            if epoch != self._epoch or not seqs:
+            if epoch != self.epoch or not seqs:
                 return 0
-            try:
-                ended = self._write(lambda: self._delete_delivered(seqs, store), evict_bytes=0, may_evict=False)
-                self._after_write()
-            except sqlite3.DatabaseError as error:
-                if is_corrupt(error):
-                    self._begin_anew(error)
-                self._log_failed_delete(error)
+            return self._try_write(lambda _attempt: self._delete_delivered(seqs, store), "outbox.delete_failed")
+
+    def settle_clock(self, boot_id: str, offset_ms: int) -> int:
+        """This boot began at `offset_ms`; see `transport.ports.Outbox.settle_clock`.
+
+        While the disk takes nothing the offset is kept in memory and the rows go on waiting.
+        """
+        with self._lock:
+            settled_rows = self._book.settle(boot_id, offset_ms)
+            self._age_clock.begin()
+            self._try_write(_nothing_more, "outbox.settle_failed")
+            while self._sweep_timeless():
+                pass
+            return settled_rows
+
+    def note_lost(
+        self, readings_count: int, from_unix_ms: int, until_unix_ms: int, cause: GapCause, boot_id: str | None = None
+    ) -> None:
+        """Name readings that were lost before they got a number; kept in memory while the disk takes nothing."""
+        with self._lock:
+            self._book.note(
+                GapRange(self.epoch, None, None, from_unix_ms, until_unix_ms, 0, readings_count, cause, boot_id)
+            )
+            self._try_write(_nothing_more, "outbox.gap_in_memory_only", attempts_max=1)
+
+    def flush_gaps(self, topic: Topic) -> int:
+        """Turn the open gap ranges into numbered rows; see `transport.ports.Outbox.flush_gaps`."""
+        with self._lock:
+            if self._book.tables.totals.gap_rows or not self._book.has_ready_gaps:
                 return 0
-            return ended
+            return self._try_write(lambda attempt: self._put_gaps(topic, attempt), "outbox.gaps_not_flushed")
 
     def status(self) -> OutboxStatus:
         """Rows, bytes, drops, age."""
         with self._lock:
-            oldest = self._read("SELECT created_unix_ms FROM message ORDER BY seq LIMIT 1", ())
-            totals = self._totals
-            return OutboxStatus(totals.rows, totals.bytes, totals.dropped_count, oldest[0][0] if oldest else None)
+            totals, oldest = self._book.tables.totals, oldest_unix_ms(self._book)
+            return OutboxStatus(totals.rows, totals.bytes, totals.dropped_count, oldest, self._book.gaps_count)
 
     def close(self) -> None:
         """End cleanly; what is stored stays. Closing twice is allowed."""
         with self._lock:
             if not self._closed:
                 self._closed = True
-                self._connection.close()
+                self._file.close()
+
+    # --- the file
 
     def _open(self) -> None:
-        self._connection = open_database(self._path, self._bytes_max)
+        self._file = OutboxFile(self._path, self._bytes_max, self._clock)
         try:
-            self._load()
+            self._book = OutboxBook(self._file.connection, ranges_max_for(self._bytes_max))
         except BaseException:
-            self._connection.close()
+            self._file.close()
             raise
+        self._file.hold_reserve()
 
-    def _load(self) -> None:
-        self._epoch = str(self._read("SELECT value FROM meta WHERE key = 'epoch'", ())[0][0])
-        dropped = int(self._read("SELECT value FROM meta WHERE key = 'dropped_count'", ())[0][0])
-        self._dropped_stored = dropped
-        last = self._read("SELECT seq FROM sqlite_sequence WHERE name = 'message'", ())
-        self._last_seq = int(last[0][0]) if last else 0
-        counted = self._read(
-            "SELECT count(*), coalesce(sum(size_bytes), 0), coalesce(sum(size_bytes * evictable), 0) FROM message", ()
-        )[0]
-        self._totals = _Totals(int(counted[0]), int(counted[1]), int(counted[2]), dropped)
+    def _begin_anew(self, error: sqlite3.DatabaseError, known: OutboxBook | None) -> None:
+        """Move a corrupt file aside, begin another, and take over what can still be read and what is known of it."""
+        if known is not None:
+            self._file.close()
+        aside = move_aside(self._path, self._clock.unix_ms(), str(error))
+        self._open()
+        found = Salvage(aside, known.tables.epoch if known else None, known.open_gaps if known else ())
+        for rows in found.rows():
+            self._write_or_say(partial(self._put_again, rows, found), "outbox.salvage_failed")
+        for lost in (*found.ranges, *found.gaps(self.epoch, self._clock.unix_ms(), self._age_ms_max)):
+            self._book.note(lost)
+        self._write_or_say(_nothing_more, "outbox.gap_in_memory_only")
 
-    def _read(self, query: str, values: tuple[object, ...]) -> list[Row]:
-        rows: list[Row] = self._connection.execute(query, values).fetchall()
-        return rows
+    def _try_write(self, work: Callable[[int], int], event: str, *, attempts_max: int = ATTEMPTS_MAX) -> int:
+        """Do `work` in a transaction; 0, said in the log, if the disk does not take it."""
+        try:
+            return self._file.write(work, self._book, attempts_max=attempts_max)
+        except sqlite3.DatabaseError as error:
+            self._mend(error, event)
+            return 0
+
+    def _write_or_say(self, work: Callable[[int], int], event: str) -> None:
+        """The same without beginning anew: a successor that is corrupt, too, is found by the next put."""
+        try:
+            self._file.write(work, self._book)
+        except sqlite3.DatabaseError as error:
+            self._say(event, str(error))
+
+    def _mend(self, error: sqlite3.DatabaseError, event: str) -> None:
+        if is_corrupt(error):
+            self._begin_anew(error, self._book)
+        self._say(event, str(error))
+
+    # --- in and out
 
     def _store(self, row: NewRow) -> None:
         """Insert, evicting what the bound asks for; without any room `_refuse`."""
-        totals = self._totals
-        kept_bytes = totals.bytes - totals.evictable_bytes
-        if row.evictable:
-            over = totals.evictable_bytes + row.size_bytes - telemetry_bytes_max(self._bytes_max)
-            over = max(over, totals.bytes + row.size_bytes - self._bytes_max)
-        else:
-            over = totals.bytes + row.size_bytes - self._bytes_max
-        if over > totals.evictable_bytes or kept_bytes + row.size_bytes > self._bytes_max:
-            self._refuse(row, f"{kept_bytes} of {self._bytes_max} bytes are events that nobody has confirmed")
+        totals = self._book.tables.totals
+        room = room_for(row, totals.bytes, totals.evictable_bytes, self._bytes_max)
+        if not room.fits:
+            kept_bytes = totals.bytes - totals.evictable_bytes
+            reason = f"{kept_bytes} of {self._bytes_max} bytes are events that nobody has confirmed"
+            self._refuse(row, GapCause.OUTBOX_FULL, reason)
             return
-        self._write(lambda: self._insert(row), evict_bytes=max(0, over))
-        self._after_write()
-
-    def _write(self, work: Callable[[], int], *, evict_bytes: int, may_evict: bool = True) -> int:
-        """Do `work` in one transaction; on a full disk make room and try again, evicting more each time."""
-        attempt = 0
-        while True:
-            try:
-                with self._transaction():
-                    if evict_bytes:
-                        self._evict(evict_bytes)
-                    return work()
-            except sqlite3.OperationalError as error:
-                attempt += 1
-                if not is_full(error) or attempt == ATTEMPTS_MAX:
-                    raise
-            self._make_room(attempt)
-            if may_evict and attempt > 1:
-                evict_bytes = max(EVICT_BYTES_MIN, evict_bytes * 2)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        before = replace(self._totals)
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._store_dropped_count()
-            self._connection.execute("COMMIT")
-        except BaseException:
-            self._totals = before
-            if self._connection.in_transaction:  # SQLite ends some failed transactions by itself
-                self._connection.execute("ROLLBACK")
-            raise
-        self._dropped_stored = self._totals.dropped_count
-
-    def _store_dropped_count(self) -> None:
-        if self._totals.dropped_count != self._dropped_stored:
-            self._connection.execute(
-                "UPDATE meta SET value = ? WHERE key = 'dropped_count'", (str(self._totals.dropped_count),)
-            )
-
-    def _insert(self, row: NewRow) -> int:
-        self._connection.execute(
-            "INSERT INTO message (seq, created_unix_ms, alarm, evictable, store, size_bytes, topic, body) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                row.seq,
-                row.created_unix_ms,
-                row.alarm,
-                row.evictable,
-                row.store,
-                row.size_bytes,
-                str(row.topic),
-                row.body,
-            ),
-        )
-        self._totals.rows += 1
-        self._totals.bytes += row.size_bytes
-        self._totals.evictable_bytes += row.size_bytes * row.evictable
-        return row.seq
-
-    def _evict(self, bytes_wanted: int) -> None:
-        freed = 0
-        while freed < bytes_wanted:
-            rows = self._read(
-                "SELECT seq, size_bytes FROM message WHERE seq > ? AND evictable = 1 ORDER BY seq LIMIT ?",
-                (self._totals.evict_from_seq, EVICT_ROWS_MAX),
-            )
-            if not rows:
-                return
-            going = []
-            for seq, size_bytes in rows:
-                if freed >= bytes_wanted:
-                    break
-                going.append(seq)
-                freed += size_bytes
-            self._forget(going)
-            self._totals.dropped_count += len(going)
-            self._totals.evict_from_seq = going[-1]
-
-    def _delete_delivered(self, seqs: Sequence[int], store: str) -> int:
-        rows = self._read(
-            "SELECT seq FROM message WHERE seq IN (SELECT value FROM json_each(?)) AND store = ?",
-            (json.dumps(list(seqs)), store),
-        )
-        if rows:
-            self._forget([seq for (seq,) in rows])
-        return len(rows)
-
-    def _forget(self, seqs: Sequence[int]) -> None:
-        gone = self._read(
-            "DELETE FROM message WHERE seq IN (SELECT value FROM json_each(?)) RETURNING size_bytes, evictable",
-            (json.dumps(list(seqs)),),
-        )
-        self._totals.rows -= len(gone)
-        self._totals.bytes -= sum(size_bytes for size_bytes, _ in gone)
-        self._totals.evictable_bytes -= sum(size_bytes for size_bytes, evictable in gone if evictable)
-
-    def _make_room(self, attempt: int) -> None:
-        """Reuse the log in place first: it has its blocks already. Then, if it is the disk, give up the ballast."""
-        if attempt > 1 and not self._at_bound():
-            self._reserve.release()
-        self._checkpoint()
-        if attempt > 1:
-            self._freeze_size()
-
-    def _checkpoint(self) -> None:
-        try:
-            self._connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
-        except sqlite3.OperationalError as error:
-            if not is_full(error):
-                raise
-
-    def _freeze_size(self) -> None:
-        """Let the file not grow while the ballast is gone: what is freed inside it is used again.
-
-        Otherwise it would eat the ballast's space, and then neither log nor file could take another page.
-        """
-        self._connection.execute("PRAGMA max_page_count = 1").fetchall()  # SQLite raises it to the present size
-
-    def _at_bound(self) -> bool:
-        """Whether the file itself may not grow: then the disk is not to blame."""
-        pages = self._read("SELECT page_count, max_page_count FROM pragma_page_count, pragma_max_page_count", ())[0]
-        return bool(pages[0] >= pages[1])
-
-    def _hold_reserve(self) -> None:
-        """Take the ballast back if there is room again; only with it may the file grow."""
-        if self._reserve.hold():
-            self._connection.execute(f"PRAGMA max_page_count = {self._bytes_max // PAGE_BYTES}").fetchall()
-        else:
-            self._freeze_size()
-
-    def _after_write(self) -> None:
-        now_s = self._clock.monotonic_s()
-        if now_s - self._reserve_tried_s >= RESERVE_RETRY_S:
-            self._reserve_tried_s = now_s
-            if not self._reserve.held:
-                self._hold_reserve()
+        self._file.write(lambda attempt: self._insert(row, room.evict_bytes, attempt), self._book)
         self._log_drops("over its bound or the disk is full")
 
-    def _refuse(self, row: NewRow, reason: str) -> None:
-        """Telemetry is dropped and counted; anything else is the caller's to keep."""
+    def _insert(self, row: NewRow, evict_bytes: int, attempt: int) -> int:
+        if evict_bytes:
+            self._evict(evict_bytes, GapCause.OUTBOX_FULL)
+        self._evict_for_the_disk(attempt)
+        return self._book.put(row)
+
+    def _evict_for_the_disk(self, attempt: int) -> None:
+        """The first failure is mended by reusing the log; then telemetry goes, each time twice as much."""
+        if attempt > 1:
+            cause = GapCause.OUTBOX_FULL if self._file.at_bound else GapCause.DISK_FULL
+            self._evict(EVICT_BYTES_MIN * 2 ** (attempt - 2), cause)
+
+    def _evict(self, bytes_wanted: int, cause: GapCause) -> None:
+        freed = 0
+        while freed < bytes_wanted:
+            going: list[Gone] = []
+            for gone, size_bytes, _ in self._book.tables.evictable(EVICT_ROWS_MAX):
+                if freed >= bytes_wanted:
+                    break
+                going.append(gone)
+                freed += size_bytes
+            if not going:
+                return
+            self._book.lose(going, cause)
+            self._book.tables.totals.evict_from_seq = going[-1].seq
+
+    def _delete_delivered(self, seqs: Sequence[int], store: str) -> int:
+        ended = self._book.tables.of_store(seqs, store)
+        if ended:
+            self._book.tables.forget(ended)
+        return len(ended)
+
+    def _put_gaps(self, topic: Topic, attempt: int) -> int:
+        self._evict_for_the_disk(attempt)
+        readings = gap_readings(self._book.take_ready_gaps(), topic.device, self._book.tables.gap_times())
+        for start in range(0, len(readings), READINGS_PER_ROW):
+            seq, part = self._book.last_seq + 1, tuple(readings[start : start + READINGS_PER_ROW])
+            batch = GapBatch(epoch=self.epoch, seq=seq, readings=part)
+            row = new_row(topic, batch, seq, alarm=False, clock=self._clock, boot_id=None)
+            totals = self._book.tables.totals
+            room = room_for(row, totals.bytes, totals.evictable_bytes, self._bytes_max)
+            if not room.fits:
+                raise sqlite3.OperationalError("no room but for events that nobody has confirmed")
+            if room.evict_bytes:
+                self._evict(room.evict_bytes, GapCause.OUTBOX_FULL)
+            self._book.put(row)
+        self._book.tables.keep_gap_times((*self._book.tables.gap_times(), *(one.time_unix_ms for one in readings)))
+        return len(readings)
+
+    def _put_again(self, rows: Sequence[NewRow], found: Salvage, _attempt: int) -> int:
+        """Rows of a corrupt file under new numbers; what finds no room is lost."""
+        for old in rows:
+            row = old.under(self.epoch, self._book.last_seq + 1)
+            totals = self._book.tables.totals
+            room = room_for(row, totals.bytes, totals.evictable_bytes, self._bytes_max)
+            if room.fits and not room.evict_bytes:
+                self._book.put(row)
+            else:
+                found.not_kept(old)
+        return len(rows)
+
+    def _drop_damaged(self, seqs: Sequence[int]) -> None:
+        log.error("outbox.damaged_rows", path=str(self._path), seqs=list(seqs[:10]), count=len(seqs))
+        gone = self._book.tables.facts(seqs)
+        self._drop(gone, GapCause.OUTBOX_CORRUPT)
+
+    # --- what goes by itself
+
+    def _sweep(self) -> None:
+        """Once a period, or at once where more is waiting: what is too old, and what will never have a time."""
+        now_s = self._clock.monotonic_s()
+        if now_s - self._swept_s < self._sweep_period_s:
+            return
+        self._swept_s = now_s
+        try:
+            swept = self._sweep_timeless() + self._sweep_aged()
+        except sqlite3.DatabaseError as error:
+            self._mend(error, "outbox.sweep_failed")
+            return
+        if swept >= SWEEP_ROWS_MAX:
+            self._swept_s -= self._sweep_period_s
+
+    def _sweep_aged(self) -> int:
+        before_unix_ms = self._age_clock.unix_ms() - self._age_ms_max
+        aged = [
+            gone
+            for gone, _, created in self._book.tables.evictable(SWEEP_ROWS_MAX)
+            if self._book.is_timed(gone.boot_id) and self._book.true_unix_ms_of(created, gone.boot_id) < before_unix_ms
+        ]
+        if not aged:
+            return 0
+        return self._drop(aged, GapCause.OUTBOX_AGE)
+
+    def _sweep_timeless(self) -> int:
+        gone = self._book.timeless(SWEEP_ROWS_MAX)
+        if not gone:
+            return 0
+        return self._drop(gone, GapCause.CLOCK_NEVER_SET)
+
+    def _drop(self, gone: Sequence[Gone], cause: GapCause) -> int:
+        return self._try_write(lambda _attempt: self._book.lose(gone, cause), "outbox.delete_failed")
+
+    def _refuse(self, row: NewRow, cause: GapCause, reason: str) -> None:
+        """Telemetry is dropped, counted and named; anything else is the caller's to keep."""
         if not row.evictable:
             raise OutboxFullError(f"{self._path}: no room for {row.topic}: {reason}")
-        self._totals.dropped_count += 1
+        self._book.refuse(Gone(row.seq, row.made, row.boot_id), cause)
+        self._try_write(_nothing_more, "outbox.gap_in_memory_only", attempts_max=1)
         self._log_drops(reason)
 
     def _log_drops(self, reason: str) -> None:
-        count = self._totals.dropped_count
-        now_s = self._clock.monotonic_s()
-        if count == self._drops_logged_count or now_s - self._drops_logged_s < LOG_PERIOD_S:
-            return
-        log.warning("outbox.dropped", path=str(self._path), reason=reason, total_count=count, up_to_seq=self._last_seq)
-        self._drops_logged_s, self._drops_logged_count = now_s, count
+        count = self._book.tables.totals.dropped_count
+        if count != self._drops_logged_count and self._say("outbox.dropped", reason, total=count):
+            self._drops_logged_count = count
 
-    def _log_failed_delete(self, error: sqlite3.DatabaseError) -> None:
+    def _say(self, event: str, reason: str, **values: int) -> bool:
         now_s = self._clock.monotonic_s()
-        if now_s - self._deletes_logged_s >= LOG_PERIOD_S:
-            self._deletes_logged_s = now_s
-            log.error("outbox.delete_failed", path=str(self._path), reason=str(error))
+        if now_s - self._logged_s.get(event, -LOG_PERIOD_S) < LOG_PERIOD_S:
+            return False
+        self._logged_s[event] = now_s
+        log.warning(event, path=str(self._path), reason=reason, **values)
+        return True
 
-    def _begin_anew(self, error: sqlite3.DatabaseError) -> None:
-        self._connection.close()
-        move_aside(self._path, self._clock.unix_ms(), str(error))
-        self._open()
+
+def _nothing_more(_attempt: int) -> int:
+    """The work of a transaction that only saves the book."""
+    return 0

@@ -2,7 +2,7 @@
 
 import random
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
@@ -50,6 +50,8 @@ class Dispatcher:
         self._wake = threading.Event()
         self._lock = threading.Lock()
         self._sending = 0
+        # By thread, not by message: the lease of a try that hangs runs out, and another try of its message begins.
+        self._begun_s: dict[int, float] = {}
         self._last_error = ""
 
     @property
@@ -61,11 +63,20 @@ class Dispatcher:
         """There may be something to send: look now."""
         self._wake.set()
 
-    def run(self, stop: threading.Event) -> None:
-        """Dispatch until `stop`; what is being sent then is finished first (7 s at most)."""
+    def busy_s(self) -> float:
+        """For how long the oldest try has been under way, its mark included; 0 while nothing is sent."""
+        begun_s = min(tuple(self._begun_s.values()), default=None)
+        return 0.0 if begun_s is None else self._clock.monotonic_s() - begun_s
+
+    def run(self, stop: threading.Event, beat: Callable[[], None] = lambda: None) -> None:
+        """Dispatch until `stop`; what is being sent then is finished first (7 s at most). `beat` is called each round.
+
+        A round does not wait for what it sends, and at most `IDLE_S_MAX` for the next one.
+        """
         trouble = Backoff(DELAY_S_MIN, DELAY_S_MAX)
         with ThreadPoolExecutor(self._slots, thread_name_prefix="notify") as pool:
             while not stop.is_set():
+                beat()
                 self._wake.clear()
                 try:
                     wait_s = 0.0 if self._round(pool) else self._idle_s()
@@ -101,12 +112,15 @@ class Dispatcher:
         return IDLE_S_MAX if due is None else max(0.005, (due - self._clock.unix_ms()) / 1000)
 
     def _task(self, message: Message) -> None:
+        thread = threading.get_ident()
+        self._begun_s[thread] = self._clock.monotonic_s()
         try:
             self.deliver(message)
         except RetryableError as error:
             # The mark is missing, the lease runs out, the message is sent again: a duplicate beats silence.
             log.warning("dispatch.mark-failed", message_id=message.message_id, reason=str(error))
         finally:
+            del self._begun_s[thread]
             with self._lock:
                 self._sending -= 1
             self._wake.set()

@@ -49,8 +49,10 @@ class Pipeline:
             Wake(dispatch),
             NotePresence(stores.registry, clock, counters, presence_changed),
             Refuse(stores.dead_letters, counters),
-            Confirm(publisher),
+            Confirm(publisher, clock),
         )
+        self._clock = clock
+        self._begun_s: float | None = None
 
     def __call__(self, messages: Sequence[RawMessage]) -> None:
         """Take one batch.
@@ -59,5 +61,14 @@ class Pipeline:
             StoreUnavailableError: nothing may be acknowledged; the same batch again later, what is done already stays.
         """
         flow = Flow(messages)
-        for stage in self._stages:
-            stage(flow)
+        self._begun_s = self._clock.monotonic_s()
+        try:
+            for stage in self._stages:
+                stage(flow)
+        finally:
+            self._begun_s = None
+
+    def busy_s(self) -> float:
+        """For how long it has been at one try of a batch; 0 while it waits, be it for messages or for another try."""
+        begun_s = self._begun_s
+        return 0.0 if begun_s is None else self._clock.monotonic_s() - begun_s

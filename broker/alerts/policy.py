@@ -38,6 +38,7 @@ FIRE_STEPS = (
 REOPENED_HEAD = "화재 재감지"
 # Troubles that make the market blind or mute to a fire are sent; the others wait in the console.
 SENT_TROUBLES = frozenset({"camera", "siren", DEVICE_OFFLINE})
+LATE_TROUBLE_DELAY_S = 60  # the clearing of what is long over is behind it in the same backlog
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Composer:
             return self._fire(roster, seen, incident)
         if incident.severity == FIRE and change.effect is Effect.REOPENED:
             return self._again(roster, seen, incident)
-        if change.effect is Effect.OPENED and seen.part in SENT_TROUBLES:
+        if change.effect in {Effect.OPENED, Effect.REOPENED} and seen.part in SENT_TROUBLES:
             return self._trouble(roster, seen, incident)
         return ()
 
@@ -97,9 +98,14 @@ class Composer:
         return tuple(NewMessage(step, one.name, one.phone, text, self.now_unix_ms, capped=True) for one in people)
 
     def _trouble(self, roster: Roster, seen: Sighting, incident: Incident) -> Sequence[NewMessage]:
-        text = trouble_text(_place(roster, seen), seen.part, seen.reason, incident.code, seen.time_unix_ms)
+        """Always the same step: rising again tells only whoever was not told before."""
+        if (seen.late and incident.state == "cleared") or incident.acknowledged_unix_ms is not None:
+            return ()
+        when = seen.time_unix_ms
+        text = trouble_text(_place(roster, seen), seen.part, seen.reason, incident.code, when, late=seen.late)
+        due = self.now_unix_ms + (LATE_TROUBLE_DELAY_S * 1000 if seen.late else 0)
         people = (one for one in roster.recipients if one.role == FIRE_STEPS[0].role)
-        return tuple(NewMessage("t0", one.name, one.phone, text, self.now_unix_ms, capped=True) for one in people)
+        return tuple(NewMessage("t0", one.name, one.phone, text, due, capped=True) for one in people)
 
 
 def trouble_kind(part: str, subject: str, device: str) -> str:

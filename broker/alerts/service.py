@@ -1,9 +1,9 @@
 """The alerts service: events in over MQTT, messages out through notifiers, until told to stop."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 from sqlalchemy import Engine
@@ -19,17 +19,23 @@ from broker.alerts.policy import Composer, load_rosters
 from broker.alerts.ports import Notifier, Receipting
 from broker.alerts.settings import AlertsSettings
 from broker.alerts.stages.recognise import sighting_again
+from broker.alerts.stalled import NAMES as STALL_NAMES
+from broker.alerts.stalled import StallWatch
+from broker.alerts.stalled import differences as stall_differences
 from broker.stores.database import StoreUnavailableError, as_retryable, migrate, open_database
 from broker.stores.dead_letters import DeadLetters
+from broker.stores.incident_models import Sighting
 from broker.stores.incidents import Incidents
 from broker.stores.messages import Messages
 from broker.stores.parts import Parts
 from broker.stores.registry import Registry
+from broker.stores.stalls import Stalls
 from contract.catalog import CATALOG, EVENT_BYTES_MAX, Role
 from contract.events import Phase
 from contract.topics import TopicFilter
 from runtime.backoff import Backoff
 from runtime.clock import Clock, SystemClock
+from runtime.watchdog import Beat, Watchdog
 from transport.mqtt_consumer import MqttConsumer
 from transport.ports import Consumer, ConsumerSettings, Publisher
 
@@ -38,6 +44,10 @@ log = structlog.get_logger(__name__)
 PART = "alerts"
 REPORT_EVERY_S = 2.0
 JOIN_S_MAX = 10.0
+LOOP_S_MAX = 180.0  # a round asks the database a dozen times, 10 s each at most; what takes longer hangs
+BATCH_S_MAX = 300.0  # longer than every time-out of one try together; between tries nothing is owed
+SEND_S_MAX = 60.0  # a notifier has 7 s, the mark in the database 10 s
+RETIRED_AFTER_S = 7 * 86_400.0
 SETTLE_S = 5.0  # after connecting, retained presence comes first: nobody is called absent before it is heard
 FILTERS = tuple(TopicFilter(channel=row.channel, name=row.name) for row in CATALOG if Role.ALERTS in row.readers)
 # No lingering: an alarm is handed over as it comes. The window bounds what a restart may see again.
@@ -59,6 +69,7 @@ class Service:
     counters: Counters
     notifiers: tuple[Notifier, ...]
     dispatcher: Dispatcher
+    stall_watch: StallWatch = field(default_factory=lambda: StallWatch(PART))
 
     def pipeline(self, publisher: Callable[[], Publisher]) -> Pipeline:
         """The batch handler, answering through `publisher`."""
@@ -86,10 +97,32 @@ class Service:
                 sightings = tuple(one for one in sightings if one.phase is Phase.CLEARED)
         except DBAPIError as error:
             raise as_retryable(error) from error
+        self._record(sightings, now)
+
+    def watch_stalls(self) -> None:
+        """Let the incidents say which parts are unwell and whose readings do not arrive in the database.
+
+        Parts that have been silent for a week while another does their work are retired: they are forgotten first.
+
+        Raises:
+            StoreUnavailableError: try again later.
+        """
+        now = self.clock.unix_ms()
+        try:
+            for part in self.parts.forget_older_than(RETIRED_AFTER_S):
+                log.warning("part.forgotten", part=part, silent_days_min=RETIRED_AFTER_S / 86_400)
+            found = self.stall_watch.look(self.parts.all(), Stalls(self.engine).all(), self.clock.monotonic_s())
+            known = {name: self.stores.incidents.open_sightings(name) for name in STALL_NAMES}
+            markets = [one.id for one in self.stores.registry.markets()]
+        except DBAPIError as error:
+            raise as_retryable(error) from error
+        self._record(stall_differences(found, markets, known, now), now)
+
+    def _record(self, sightings: Sequence[Sighting], now_unix_ms: int) -> None:
         if not sightings:
             return
         rosters = load_rosters(self.stores.registry, {one.market for one in sightings})
-        self.stores.incidents.record(sightings, Composer(rosters, now))
+        self.stores.incidents.record(sightings, Composer(rosters, now_unix_ms))
         self.dispatcher.wake()
 
     def reevaluate(self) -> None:
@@ -123,7 +156,7 @@ class Service:
         if self.dispatcher.last_error:
             wrong.append(f"messages do not go out: {self.dispatcher.last_error}")
         try:
-            mute = [one.id for one in self.stores.registry.markets() if not self.stores.registry.recipients(one.id)]
+            mute = self.stores.registry.markets_without_recipients()
             if mute:
                 wrong.append(f"no recipients for market {', '.join(mute)}: nobody would be told of a fire there")
             self.parts.report(PART, "degraded" if wrong else "ok", counters, detail="; ".join(wrong))
@@ -156,7 +189,10 @@ def run_alerts(settings: AlertsSettings, stop: threading.Event) -> None:
     """
     service = assemble(settings, SystemClock())
     _wait_for_database(service, stop)
-    consumer = _consumer(settings, service)
+    watchdog = Watchdog(service.clock)
+    consumer = _consumer(settings, service, watchdog)
+    watch_beat, dispatch_beat = watchdog.watch("watch", LOOP_S_MAX), watchdog.watch("dispatch", LOOP_S_MAX)
+    watchdog.watch_age("send", SEND_S_MAX, service.dispatcher.busy_s)
     with ExitStack() as stack:
         for notifier in service.notifiers:
             stack.callback(notifier.close)
@@ -164,15 +200,17 @@ def run_alerts(settings: AlertsSettings, stop: threading.Event) -> None:
                 app = receipts_app(notifier.name, notifier, service.messages, service.counters)
                 stack.enter_context(ReceiptListener(app, notifier.receipts_port))
         threads = (
-            _Thread("dispatch", lambda: service.dispatcher.run(stop), stop),
-            _Thread("watch", lambda: _watch(service, consumer, stop), stop),
+            _Thread("dispatch", lambda: service.dispatcher.run(stop, dispatch_beat), stop),
+            _Thread("watch", lambda: _watch(service, consumer, stop, watch_beat), stop),
         )
         for thread in threads:
             thread.start()
+        watchdog.start()
         log.info("alerts.started", notifiers=[one.name for one in service.notifiers])
         try:
             consumer.run(stop)
         finally:
+            watchdog.stop()
             stop.set()
             service.dispatcher.wake()
             for thread in threads:
@@ -201,11 +239,13 @@ class _Thread(threading.Thread):
             self._stop_all.set()
 
 
-def _consumer(settings: AlertsSettings, service: Service) -> Consumer:
+def _consumer(settings: AlertsSettings, service: Service, watchdog: Watchdog) -> Consumer:
     def publisher() -> Publisher:
         return consumer.publisher
 
-    consumer: Consumer = MqttConsumer(settings.broker_settings(), CONSUMER, service.pipeline(publisher))
+    pipeline = service.pipeline(publisher)
+    watchdog.watch_age("batch", BATCH_S_MAX, pipeline.busy_s)
+    consumer: Consumer = MqttConsumer(settings.broker_settings(), CONSUMER, pipeline)
     return consumer
 
 
@@ -223,8 +263,8 @@ def _wait_for_database(service: Service, stop: threading.Event) -> None:
             return
 
 
-def _watch(service: Service, consumer: Consumer, stop: threading.Event) -> None:
-    """Report every 2 s, and look for absent devices while our own link has stood long enough to know."""
+def _watch(service: Service, consumer: Consumer, stop: threading.Event, beat: Beat) -> None:
+    """Report every 2 s, look for what is stalled, and for absent devices while our own link has stood long enough."""
     linked_since_s: float | None = None
     while not stop.is_set():
         now_s = service.clock.monotonic_s()
@@ -233,7 +273,9 @@ def _watch(service: Service, consumer: Consumer, stop: threading.Event) -> None:
         try:
             if linked_since_s is not None and now_s - linked_since_s >= SETTLE_S:
                 service.watch_absence()
+            service.watch_stalls()
             service.report(connected=connected)
         except StoreUnavailableError as error:
             log.warning("alerts.store-unavailable", reason=str(error))
+        beat()
         stop.wait(REPORT_EVERY_S)

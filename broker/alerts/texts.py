@@ -44,20 +44,20 @@ class Place:
 
 def fire_text(place: Place, code: str, unix_ms: int, *, late: bool = False, head: str = "화재") -> str:
     """`[화재] 중앙시장 B구역 cam-1 화염감지 14:32 확인코드 K7Q2`; what arrives late says so and carries its date."""
-    when = f"{_clock(unix_ms, dated=True)} 지연 수신" if late else _clock(unix_ms)
-    return _fit(f"[{head}]", (place.market, place.zone, place.subject), f"화염감지 {when} 확인코드 {code}")
+    tail = f"화염감지 {_when(unix_ms, late=late)} 확인코드 {code}"
+    return _fit(f"[{head}]", (place.market, place.zone, place.subject), tail)
 
 
-def trouble_text(place: Place, part: str, reason: str, code: str, unix_ms: int) -> str:
-    """`[장애] 중앙시장 카메라 cam-1 화면 멈춤 14:32 확인코드 K7Q2`."""
+def trouble_text(place: Place, part: str, reason: str, code: str, unix_ms: int, *, late: bool = False) -> str:
+    """`[장애] 중앙시장 카메라 cam-1 화면 멈춤 14:32 확인코드 K7Q2`; what arrives late says so and carries its date."""
     what = f"{PARTS_KO.get(part, part)} {place.subject}"
-    tail = f"{REASONS_KO.get(reason, reason)} {_clock(unix_ms)} 확인코드 {code}"
+    tail = f"{REASONS_KO.get(reason, reason)} {_when(unix_ms, late=late)} 확인코드 {code}"
     return _fit("[장애]", (place.market, what), tail)
 
 
-def _clock(unix_ms: int, *, dated: bool = False) -> str:
+def _when(unix_ms: int, *, late: bool) -> str:
     local = datetime.fromtimestamp(unix_ms / 1000, UTC).astimezone(KOREA)
-    return f"{local.month}/{local.day} {local:%H:%M}" if dated else f"{local:%H:%M}"
+    return f"{local.month}/{local.day} {local:%H:%M} 지연 수신" if late else f"{local:%H:%M}"
 
 
 def _fit(head: str, places: Sequence[str], tail: str) -> str:

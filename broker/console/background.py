@@ -19,10 +19,14 @@ LINK_EVERY_S = 0.25
 COMPLETE_EVERY_S = 5.0
 DAY_STARTS_EVERY_S = 30.0
 REFUSED_RETRY_S = 30.0
+BEAT_EVERY_S = 1.0
 
 
-def beside(console: Console) -> Mapping[str, Coroutine[None, None, None]]:
-    """By name, each to be run as a task until cancelled."""
+def beside(console: Console, beat: Callable[[], None]) -> Mapping[str, Coroutine[None, None, None]]:
+    """By name, each to be run as a task until cancelled. `beat` says to the watchdog that the loop goes on."""
+
+    async def say_alive() -> None:
+        beat()
 
     async def look_at_link() -> None:
         console.link.look()
@@ -40,6 +44,7 @@ def beside(console: Console) -> Mapping[str, Coroutine[None, None, None]]:
         "signage": _every(COMPLETE_EVERY_S, console.push.complete),
         "day-starts": _every(DAY_STARTS_EVERY_S, ask_day_starts),
         "status": _every(STATUS_EVERY_S, report),
+        "beat": _every(BEAT_EVERY_S, say_alive),
     }
 
 

@@ -1,7 +1,7 @@
 """The directory: the registry as the console last read it, so that neither page nor bus waits for the database."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from broker.console.problems import NotHereError
@@ -45,8 +45,22 @@ class MarketListing:
         return next((one for one in self.devices if one.device == device), None)
 
 
+@dataclass(frozen=True, slots=True)
+class _Roster:
+    """What is enrolled in a market, as of a revision of it. `series` are (device, kind, subject)."""
+
+    revision: str | None
+    zones: tuple[Named, ...]
+    lots: tuple[Named, ...]
+    subjects: tuple[Subject, ...]
+    series: frozenset[tuple[str, str, str]]
+
+
 class Directory:
-    """Reads the registry at most every two seconds, from any thread."""
+    """Reads the registry at most every two seconds, from any thread.
+
+    What is enrolled is read of those markets only whose revision changed, what devices last said of all.
+    """
 
     def __init__(self, registry: Registry, clock: Clock) -> None:
         self._registry = registry
@@ -54,8 +68,8 @@ class Directory:
         self._lock = threading.Lock()
         self._read_s: float | None = None
         self._listings: Mapping[str, MarketListing] = {}
-        self._known: frozenset[tuple[str, str, str, str]] = frozenset()
-        self._identities: frozenset[DeviceIdentity] = frozenset()
+        self._rosters: Mapping[str, _Roster] = {}
+        self._identities: frozenset[tuple[str, str]] = frozenset()
 
     def refresh(self) -> None:
         """Read now.
@@ -63,13 +77,16 @@ class Directory:
         Raises:
             sqlalchemy.exc.DBAPIError: the database does not answer; what was read before stays.
         """
-        listings = {named.id: self._listing(named) for named in self._registry.markets()}
-        known = self._registry.known_subjects()
-        identities = frozenset(
-            DeviceIdentity(market, record.device) for market, one in listings.items() for record in one.devices
-        )
+        revisions = self._registry.revisions()  # before the rows: rows that are newer are only read once more
+        markets = self._registry.markets()
+        rosters = {named.id: self._roster(named.id, revisions.get(named.id)) for named in markets}
+        devices: dict[str, list[DeviceRecord]] = {named.id: [] for named in markets}
+        for record in self._registry.devices():
+            devices.setdefault(record.market, []).append(record)
+        listings = {named.id: _listing(named, rosters[named.id], devices[named.id]) for named in markets}
+        identities = frozenset((market, record.device) for market, here in devices.items() for record in here)
         with self._lock:
-            self._listings, self._known, self._identities = listings, known, identities
+            self._listings, self._rosters, self._identities = listings, rosters, identities
             self._read_s = self._clock.monotonic_s()
 
     def markets(self) -> tuple[MarketListing, ...]:
@@ -93,22 +110,25 @@ class Directory:
         """Whether the registry has this series; as last read, without waiting. An agent is its own subject."""
         if series.kind == "agents":
             return series.subject == series.device and self.knows_device(DeviceIdentity(series.market, series.device))
-        return (series.market, series.device, series.kind, series.subject) in self._known
+        roster = self._rosters.get(series.market)
+        return roster is not None and (series.device, series.kind, series.subject) in roster.series
 
     def knows_device(self, identity: DeviceIdentity) -> bool:
         """Whether the registry has this device; as last read, without waiting."""
-        return identity in self._identities
+        return (identity.market, identity.device) in self._identities
 
     def _refresh_if_old(self) -> None:
         if self._read_s is None or self._clock.monotonic_s() - self._read_s > REFRESH_S:
             self.refresh()
 
-    def _listing(self, named: Named) -> MarketListing:
-        market = named.id
-        return MarketListing(
-            named,
-            self._registry.zones(market),
-            self._registry.lots(market),
-            self._registry.subjects(market),
-            self._registry.devices(market),
-        )
+    def _roster(self, market: str, revision: str | None) -> _Roster:
+        kept = self._rosters.get(market)
+        if kept is not None and kept.revision == revision:
+            return kept
+        subjects = self._registry.subjects(market)
+        series = frozenset((one.device, one.kind, one.subject) for one in subjects)
+        return _Roster(revision, self._registry.zones(market), self._registry.lots(market), subjects, series)
+
+
+def _listing(named: Named, roster: _Roster, devices: Sequence[DeviceRecord]) -> MarketListing:
+    return MarketListing(named, roster.zones, roster.lots, roster.subjects, tuple(devices))

@@ -39,18 +39,6 @@ FUTURE_S_MAX = 5.0
 
 FUTURE_DETAIL = "its time lies in the future: the clock of the device or of this server is wrong"
 
-STALE_AFTER_S: Mapping[str, float] = {
-    "cameras": 8.0,
-    "bays": 25.0,
-    "gates": 25.0,
-    "people": 25.0,
-    "screens": 25.0,
-    "sirens": 25.0,
-    "agents": 25.0,
-}
-"""By kind, after how long without a reading nothing is known any more. Agents report cameras every 2 s, screens every
-5 s and everything else every 10 s at the latest: two reports may be lost, and what is left is for the way here."""
-
 READING_OF_KIND: Mapping[str, type[AnyReading]] = {
     "bays": BayReading,
     "gates": GateReading,

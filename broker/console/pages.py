@@ -16,6 +16,7 @@ from broker.console.acknowledge import acknowledge
 from broker.console.api import Number
 from broker.console.assets import AssetsFullError
 from broker.console.composition import Console, console_of
+from broker.console.dead_letters import Choice, forget_letter, letters_context, replay_chosen, replay_letter
 from broker.console.errors import Answer, answer_to
 from broker.console.hub import END, Listener
 from broker.console.incidents import message_view
@@ -38,7 +39,6 @@ from broker.console.security import Visitor, form_visitor, page_visitor
 from broker.console.silence import silence_siren
 from broker.console.streams import RETRY_MS, STREAM_HEADERS, event
 from broker.console.texts import Language
-from broker.stores.dead_letters import DEAD_LETTERS_MAX
 from broker.stores.registry import Named
 from runtime.errors import JangteoError, RetryableError
 
@@ -48,7 +48,6 @@ STATIC = Path(__file__).parent / "static"
 CLOCK_EVERY_S = 3.0
 GATHER_S = 0.1
 MESSAGES_SHOWN = 200
-DEAD_LETTERS_SHOWN = 200
 AUDIT_SHOWN = 50
 
 router = APIRouter()  # who may see a page is decided by each page's own visitor
@@ -157,12 +156,30 @@ def get_devices(request: Request, visitor: Seen, console: Composed) -> Response:
 @router.get("/dead-letters")
 def get_dead_letters(request: Request, visitor: Seen, console: Composed) -> Response:
     """What was refused."""
-    found = [
-        (one, one.body[:400].decode("utf-8", "replace")) for one in console.dead_letters.newest(DEAD_LETTERS_SHOWN)
-    ]
-    return _page(
-        request, "dead_letters.html", {"page": "dead_letters", "letters": found, "kept_max": DEAD_LETTERS_MAX}, visitor
-    )
+    context = letters_context(console, Choice.read(request.query_params), request.query_params)
+    return _page(request, "dead_letters.html", context, visitor)
+
+
+@router.post("/dead-letters/replay")
+async def post_replay_chosen(request: Request, visitor: Sent, console: Composed) -> Response:
+    """Ask for the replay of every letter that the filters leave."""
+    choice = Choice.read(await request.form())
+    asked = await asyncio.to_thread(replay_chosen, console, choice, visitor.user.name)
+    return RedirectResponse(choice.address(said="replay", n=asked), 303)
+
+
+@router.post("/dead-letters/{letter_id}/replay")
+async def post_replay(letter_id: Number, request: Request, visitor: Sent, console: Composed) -> Response:
+    """Ask for the replay of one letter."""
+    asked = await asyncio.to_thread(replay_letter, console, letter_id, visitor.user.name)
+    return RedirectResponse(Choice.read(await request.form()).address(said="replay", n=asked), 303)
+
+
+@router.post("/dead-letters/{letter_id}/forget")
+async def post_forget(letter_id: Number, request: Request, visitor: Sent, console: Composed) -> Response:
+    """Delete one letter."""
+    await asyncio.to_thread(forget_letter, console, letter_id, visitor.user.name)
+    return RedirectResponse(Choice.read(await request.form()).address(said="forget", n=1), 303)
 
 
 @router.get("/health")

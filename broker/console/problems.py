@@ -29,6 +29,10 @@ PROBLEMS: Mapping[str, tuple[str, str]] = {
         "{market} 시장에는 사이렌이 달린 기기 '{device}'이(가) 없습니다.",
         "{market} has no device '{device}' with a siren",
     ),
+    "dead_letter": (
+        "{n}번 거절된 수신이 없습니다. 이미 다시 넣어졌거나 지워졌습니다.",
+        "there is no dead letter {n}: it was replayed or forgotten",
+    ),
     "file": ("이 해시의 파일은 여기에 없습니다.", "no file with this hash is kept here"),
     "live_group": ("'{group}' 묶음은 없습니다.", "there is no live group '{group}'"),
     # who may ask

@@ -25,12 +25,14 @@ from broker.series.settings import open_series_store
 from broker.stores.database import migrate, open_database
 from runtime.clock import Clock, SystemClock
 from runtime.errors import FatalError
+from runtime.watchdog import Watchdog
 from transport.mqtt_session import MqttSession
 from transport.ports import Session
 
 log = structlog.get_logger(__name__)
 
 SHUTDOWN_WITHIN_S = 5
+LOOP_STALLED_S_MAX = 30.0
 
 Failed = Callable[[BaseException], None]
 
@@ -43,10 +45,12 @@ def create_app(
     series: SeriesStore | None = None,
     clock: Clock | None = None,
     failed: Failed | None = None,
+    watchdog: Watchdog | None = None,
 ) -> FastAPI:
     """The application. Its lifespan migrates the database, runs the session and everything beside it.
 
-    `failed` is told when something beside the requests ends with an error that nobody expected.
+    `failed` is told when something beside the requests ends with an error that nobody expected. `watchdog`, when given,
+    watches the loop while the application is up.
 
     Raises:
         runtime.errors.SettingsError: a secret's file can be read by others, or a URL cannot be used.
@@ -66,7 +70,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=_lifespan(console, engine, failed),
+        lifespan=_lifespan(console, engine, failed, watchdog),
     )
     app.state.console = console
     app.include_router(api.router)
@@ -93,14 +97,14 @@ def run_console(settings: ConsoleSettings) -> None:
     engine = open_database(settings.database_url)
     migrate(engine)
     failures: list[BaseException] = []
-    session = MqttSession(settings.broker.settings("console"))
+    session = MqttSession(settings.broker_settings())
     server: _Server
 
     def failed(error: BaseException) -> None:
         failures.append(error)
         server.should_exit = True
 
-    app = create_app(settings, session=session, engine=engine, failed=failed)
+    app = create_app(settings, session=session, engine=engine, failed=failed, watchdog=Watchdog())
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -146,7 +150,7 @@ class _Server(uvicorn.Server):
 
 
 def _lifespan(
-    console: Console, engine: Engine, failed: Failed | None
+    console: Console, engine: Engine, failed: Failed | None, watchdog: Watchdog | None
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -155,12 +159,17 @@ def _lifespan(
         await asyncio.to_thread(console.feed.seed, console.series)
         console.feed.subscribe(console.session)
         console.session.on_connect(console.push.say_all)
-        tasks = [asyncio.create_task(work, name=name) for name, work in beside(console).items()]
+        beat = watchdog.watch("loop", LOOP_STALLED_S_MAX) if watchdog is not None else _nobody_watches
+        tasks = [asyncio.create_task(work, name=name) for name, work in beside(console, beat).items()]
         for task in tasks:
             task.add_done_callback(lambda done: _ended(done, failed))
+        if watchdog is not None:
+            watchdog.start()
         try:
             yield
         finally:
+            if watchdog is not None:
+                watchdog.stop()
             console.hub.close()
             for task in tasks:
                 task.cancel()
@@ -168,6 +177,10 @@ def _lifespan(
             await asyncio.to_thread(console.series.close)
 
     return lifespan
+
+
+def _nobody_watches() -> None:
+    """A beat that nobody listens to."""
 
 
 def _ended(task: asyncio.Task[None], failed: Failed | None) -> None:

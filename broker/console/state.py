@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from broker.console.directory import MarketListing
-from broker.console.live import STALE_AFTER_S, Judged, LiveState, judge
+from broker.console.live import Judged, LiveState, judge
 from broker.console.views import (
     AgentView,
     BayView,
@@ -19,9 +19,11 @@ from broker.console.views import (
     SignageView,
     SirenView,
 )
+from broker.series.freshness import STALE_AFTER_S
 from broker.series.ports import Series
 from broker.stores.registry import DeviceRecord, Subject
 from contract.access import DeviceIdentity
+from contract.ids import CLOCK_FLOOR_UNIX_MS
 from contract.presence import SignageReport
 from contract.telemetry import (
     AgentReading,
@@ -195,7 +197,7 @@ def _device(
         market=record.market,
         device=record.device,
         presence=presence_of(listing, record.device, live),
-        presence_age_s=None if state_unix_ms is None else max(0.0, (moment.now_unix_ms - state_unix_ms) / MS_PER_S),
+        presence_age_s=_age_s(state_unix_ms, moment.now_unix_ms),
         agent_version=said.presence.agent_version if said.presence is not None else record.agent_version,
         agent=_agent(listing, record, live, moment),
         signage=_signage(record, live, wanted.get(identity), has_screens=any(one.kind == "screens" for one in mine)),
@@ -285,3 +287,10 @@ def _siren(listing: MarketListing, one: Subject, live: LiveState, moment: Moment
             "silenced": known.silenced if known else None,
         }
     )
+
+
+def _age_s(unix_ms: int | None, now_unix_ms: int) -> float | None:
+    """How long ago that was; unknown for a birth that a device dated before its clock was set."""
+    if unix_ms is None or unix_ms < CLOCK_FLOOR_UNIX_MS:
+        return None
+    return max(0.0, (now_unix_ms - unix_ms) / MS_PER_S)

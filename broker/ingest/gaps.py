@@ -1,102 +1,107 @@
-"""Sequence gaps: numbers that a device has used and that never came."""
+"""Sequence gaps: numbers that a device has used and that never came, found across restarts and workers.
+
+The numbers are in the central state (`broker.stores.deliveries`); this reviews them, writes the gap records and counts.
+"""
 
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
-from broker.ingest.work import DeviceEpoch
+import structlog
+
+from broker.ingest.known import GAPS, OF_INGEST
+from broker.series.ports import FieldValue, Sample, Series, SeriesStore
+from broker.stores.gap_records import GapRecords
+from broker.stores.gap_rows import Gap
+from broker.stores.sequences import Sequences
 from runtime.clock import Clock
+from runtime.errors import PartialError
 
-PATIENCE_S = 600.0  # a number that comes later than this after its successor is a gap until then
-MISSING_PER_SOURCE_MAX = 10_000
-SOURCES_MAX = 20_000
+PRUNE_EVERY_S = 60.0
 
-StoredElsewhere = Callable[[DeviceEpoch, Sequence[int]], frozenset[int]]
-"""Which of these numbers reached another store: alerts keeps events that ingest does not read (stills)."""
+log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True)
-class _Source:
-    highest: int
-    missing: dict[int, float] = field(default_factory=dict)  # number → when its absence was noticed; in that order
-    overdue: dict[int, None] = field(default_factory=dict)  # counted as missing, still awaited
+class GapReview:
+    """Settles numbers, and writes each gap as a record of kind `gaps` and subject `ingest` of its device.
 
-
-class GapWatch:
-    """Follows the numbers of each (device, epoch) from the first that this process sees.
-
-    A number that is skipped is missing; after `PATIENCE_S` it is counted as lost, unless another store has it. One that
-    comes after all is counted as late. For each source at most `MISSING_PER_SOURCE_MAX` numbers are awaited: a longer
-    jump counts the oldest at once. At most `SOURCES_MAX` sources are followed; the longest silent is forgotten.
+    Any number of workers may do so at once. A record is written again, over itself, when its numbers came after all
+    (`filled_unix_ms`) or the device named them itself (`superseded_unix_ms`).
     """
 
-    def __init__(self, clock: Clock, stored_elsewhere: StoredElsewhere) -> None:
+    def __init__(self, sequences: Sequences, records: GapRecords, store: SeriesStore, clock: Clock) -> None:
+        self._sequences = sequences
+        self._records = records
+        self._store = store
         self._clock = clock
-        self._stored_elsewhere = stored_elsewhere
         self._lock = threading.Lock()
-        self._sources: OrderedDict[DeviceEpoch, _Source] = OrderedDict()
-        self._lost_count = 0
-        self._late_count = 0
-
-    def arrived(self, key: DeviceEpoch, seq: int) -> None:
-        """Note that a number is here."""
-        with self._lock:
-            source = self._sources.get(key)
-            if source is None:
-                self._sources[key] = _Source(seq)
-                if len(self._sources) > SOURCES_MAX:
-                    self._sources.popitem(last=False)
-                return
-            self._sources.move_to_end(key)
-            if seq > source.highest:
-                self._skip(source, seq)
-            elif seq in source.missing:
-                del source.missing[seq]
-            elif seq in source.overdue:
-                del source.overdue[seq]
-                self._late_count += 1
-
-    def _skip(self, source: _Source, seq: int) -> None:
-        now_s = self._clock.monotonic_s()
-        first = max(source.highest + 1, seq - MISSING_PER_SOURCE_MAX)
-        self._lost_count += first - source.highest - 1
-        source.missing.update(dict.fromkeys(range(first, seq), now_s))
-        source.highest = seq
-        while len(source.missing) > MISSING_PER_SOURCE_MAX:
-            source.missing.pop(next(iter(source.missing)))
-            self._lost_count += 1
+        self._pruned_s: float | None = None
+        self._counters = {
+            "sequence_gaps_total": 0.0,  # numbers given up
+            "sequence_gaps_filled_total": 0.0,  # of those, numbers that came after all
+            "sequence_numbers_named_total": 0.0,  # numbers that need not come: named by the device, or kept by alerts
+            "sequence_numbers_awaited": 0.0,  # missing now, not yet given up
+            "gap_records_written_total": 0.0,
+        }
 
     def review(self) -> None:
-        """Count what has been missing for too long. Call every few seconds, from any one thread."""
-        for key, seqs in self._due().items():
-            elsewhere = self._stored_elsewhere(key, seqs)
-            with self._lock:
-                source = self._sources.get(key)
-                for seq in seqs:
-                    if source is None or source.missing.pop(seq, None) is None or seq in elsewhere:
-                        continue
-                    self._lost_count += 1
-                    source.overdue[seq] = None
-                while source is not None and len(source.overdue) > MISSING_PER_SOURCE_MAX:
-                    source.overdue.pop(next(iter(source.overdue)))
+        """Do what is due; call every few seconds.
 
-    def _due(self) -> dict[DeviceEpoch, list[int]]:
-        before_s = self._clock.monotonic_s() - PATIENCE_S
+        Raises:
+            runtime.errors.RetryableError: one of the stores does not answer: call again later.
+            runtime.errors.FatalError: the series store refuses us until a person has done what the sentence says.
+        """
+        found = self._sequences.review()
         with self._lock:
-            due = {
-                key: [seq for seq, since_s in source.missing.items() if since_s <= before_s]
-                for key, source in self._sources.items()
-                if source.missing
-            }
-        return {key: seqs for key, seqs in due.items() if seqs}
+            self._counters["sequence_gaps_total"] += found.given_up_count
+            self._counters["sequence_gaps_filled_total"] += found.filled_count
+            self._counters["sequence_numbers_named_total"] += found.named_count
+            self._counters["sequence_numbers_awaited"] = float(found.awaited_count)
+        if found.given_up_count:
+            log.warning("ingest.numbers_missing", numbers_count=found.given_up_count)
+        self._write_records()
+        now_s = self._clock.monotonic_s()
+        if self._pruned_s is None or now_s - self._pruned_s >= PRUNE_EVERY_S:
+            self._records.prune(self._clock.unix_ms())
+            self._pruned_s = now_s
+
+    def _write_records(self) -> None:
+        while due := self._records.due():
+            try:
+                self._store.write([sample_of_gap(gap) for gap in due])
+            except PartialError as error:  # it stays in the central state, and is not tried for ever
+                log.warning("ingest.gap_record_refused", reason=str(error))
+            self._records.written(due)
+            with self._lock:
+                self._counters["gap_records_written_total"] += len(due)
 
     def counters(self) -> dict[str, float]:
-        """Numbers lost, numbers that came late after all, numbers awaited now."""
+        """What this process found since it started."""
         with self._lock:
-            awaited = sum(len(source.missing) for source in self._sources.values())
-            return {
-                "sequence_gaps_total": float(self._lost_count),
-                "sequence_gaps_filled_total": float(self._late_count),
-                "sequence_numbers_awaited": float(awaited),
-            }
+            return dict(self._counters)
+
+
+def sample_of_gap(gap: Gap) -> Sample:
+    """A gap as its record: the fields of `contract.telemetry.GapReading`, and what became of it.
+
+    Of a device's own record only what corrects it, to be written over it: `missing_count` of its numbers had not come.
+    """
+    if gap.missing_count is not None:
+        corrected: dict[str, FieldValue] = {"missing_count": gap.missing_count}
+        if gap.filled_unix_ms is not None:
+            corrected["filled_unix_ms"] = gap.filled_unix_ms
+        source = gap.source
+        return Sample(Series(source.market, source.device, GAPS, source.device), gap.time_unix_ms, corrected)
+    fields: dict[str, FieldValue] = {
+        "gap_epoch": gap.source.epoch,
+        "first_seq": gap.first_seq,
+        "last_seq": gap.last_seq,
+        "from_unix_ms": gap.from_unix_ms,
+        "until_unix_ms": gap.until_unix_ms,
+        "batches_count": gap.batches_count,
+        "readings_count": gap.readings_count,
+        "cause": gap.cause,
+    }
+    if gap.filled_unix_ms is not None:
+        fields["filled_unix_ms"] = gap.filled_unix_ms
+    if gap.superseded_unix_ms is not None:
+        fields["superseded_unix_ms"] = gap.superseded_unix_ms
+    return Sample(Series(gap.source.market, gap.source.device, GAPS, OF_INGEST), gap.time_unix_ms, fields)

@@ -26,10 +26,13 @@ class Pipeline:
             RetryableError: nothing may be acknowledged; call again with the same messages. Every stage may be repeated.
         """
         work = Work(messages, self._clock.unix_ms())
+        self._progress.begun()
         try:
             for stage in self._stages:
                 stage(work)
         except RetryableError as error:
             self._progress.held(str(error))
             raise
+        finally:
+            self._progress.ended()
         self._progress.flowing()

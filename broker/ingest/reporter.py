@@ -6,13 +6,15 @@ from collections.abc import Callable
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from broker.ingest.gaps import GapWatch
+from broker.ingest.gaps import GapReview
 from broker.ingest.progress import Progress
 from broker.stores.parts import Parts
+from runtime.watchdog import Beat
 
 REPORT_EVERY_S = 2.0
 LOOK_EVERY_S = 0.25
 NOT_CONNECTED = "not connected to the MQTT broker"
+BUSY_SAID_S = 30.0  # long before the watchdog ends the process
 
 log = structlog.get_logger(__name__)
 
@@ -21,19 +23,27 @@ class Reporter:
     """Writes part status. While the central state does not answer it goes on trying; the part then shows as stale."""
 
     def __init__(
-        self, part: str, parts: Parts, progress: Progress, gaps: GapWatch | None, connected: Callable[[], bool]
+        self,
+        part: str,
+        parts: Parts,
+        progress: Progress,
+        gaps: GapReview,
+        connected: Callable[[], bool],
+        beat: Beat = lambda: None,
     ) -> None:
         self._part = part
         self._parts = parts
         self._progress = progress
         self._gaps = gaps
         self._connected = connected
+        self._beat = beat
         self._failed = False
 
     def run(self, stop: threading.Event) -> None:
         """Report every `REPORT_EVERY_S`, and at once when the state changes, until `stop`; once more then."""
         said, waited_s = None, 0.0
         while not stop.is_set():
+            self._beat()
             detail = self._detail()
             if detail != said or waited_s >= REPORT_EVERY_S:
                 self.report()
@@ -45,12 +55,10 @@ class Reporter:
     def report(self) -> None:
         """Report once; an unreachable central state is logged the first time."""
         try:
-            if self._gaps is not None:
-                self._gaps.review()
-            gaps = self._gaps.counters() if self._gaps is not None else {}
             detail = self._detail()
             state = "degraded" if detail else "ok"
-            self._parts.report(self._part, state, self._progress.report().counters | gaps, detail=detail)
+            counters = self._progress.report().counters | self._gaps.counters()
+            self._parts.report(self._part, state, counters, detail=detail)
         except SQLAlchemyError as error:
             if not self._failed:
                 log.warning("report.failed", error=str(error))
@@ -60,4 +68,8 @@ class Reporter:
 
     def _detail(self) -> str:
         """What is wrong, empty when nothing is."""
-        return self._progress.report().held_because or ("" if self._connected() else NOT_CONNECTED)
+        held = self._progress.report().held_because
+        if held or not self._connected():
+            return held or NOT_CONNECTED
+        busy_s = self._progress.busy_s()
+        return f"one batch takes over {BUSY_SAID_S:g} s" if busy_s > BUSY_SAID_S else ""

@@ -1,38 +1,45 @@
-"""Ingest, put together: broker → decode → series store → dead letter → receipts → acknowledgement."""
+"""Ingest, put together: broker → decode → series store → central state → receipts → acknowledgement."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 
 import structlog
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
-from broker.ingest.gaps import GapWatch
+from broker.ingest.gaps import GapReview
 from broker.ingest.known import KnownSeries
+from broker.ingest.ledger import Ledger
 from broker.ingest.pipeline import Pipeline
 from broker.ingest.progress import Progress
+from broker.ingest.replay import Replayer
 from broker.ingest.reporter import Reporter
 from broker.ingest.settings import IngestSettings
 from broker.ingest.stages.count import Count
-from broker.ingest.stages.dead_letter import KeepDeadLetters
 from broker.ingest.stages.decode import Decode
 from broker.ingest.stages.receipts import SendReceipts
+from broker.ingest.stages.record import Record
 from broker.ingest.stages.write import Write
-from broker.ingest.work import DeviceEpoch
 from broker.series.ports import SeriesStore
 from broker.series.settings import open_series_store
 from broker.stores.database import StoreUnavailableError, migrate, open_database
-from broker.stores.dead_letters import DeadLetters
+from broker.stores.deliveries import Deliveries
+from broker.stores.gap_records import GapRecords
 from broker.stores.parts import Parts
 from broker.stores.registry import Registry
-from broker.stores.schema import incident_events
+from broker.stores.sequences import Sequences
 from contract.catalog import CATALOG, Role
 from contract.topics import TopicFilter
 from runtime.backoff import Backoff
 from runtime.clock import Clock, SystemClock
+from runtime.steady_heap import settle_heap
+from runtime.watchdog import Watchdog
 from transport.mqtt_consumer import MqttConsumer
 from transport.ports import ConsumerSettings, Publisher
 
-SEQS_PER_QUERY_MAX = 500
+BATCH_S_MAX = 300.0  # longer than every time-out of a batch together: what is at it still has stalled
+LEDGER_SILENT_S_MAX = 300.0
+REPORTER_SILENT_S_MAX = 120.0
 
 log = structlog.get_logger(__name__)
 
@@ -48,16 +55,24 @@ def consumer_settings(share_group: str | None) -> ConsumerSettings:
 
 
 def build_pipeline(
-    engine: Engine, store: SeriesStore, progress: Progress, gaps: GapWatch | None, publisher: Callable[[], Publisher]
+    engine: Engine,
+    store: SeriesStore,
+    progress: Progress,
+    publisher: Callable[[], Publisher],
+    clock: Clock,
+    *,
+    known: KnownSeries | None = None,
 ) -> Pipeline:
-    """The stages in their order. `publisher` is asked for when the first receipt goes out."""
-    clock = SystemClock()
+    """The stages in their order. `publisher` is asked for when the first receipt goes out.
+
+    `known` is the registry as `Decode` uses it; without one it gets its own, read at the first batch.
+    """
     stages = (
-        Decode(KnownSeries(Registry(engine), clock)),
+        Decode(known or KnownSeries(Registry(engine), clock)),
         Write(store, progress, clock),
-        KeepDeadLetters(DeadLetters(engine)),
-        SendReceipts(publisher),
-        Count(progress, gaps),
+        Record(Deliveries(engine)),
+        SendReceipts(publisher, clock),
+        Count(progress),
     )
     return Pipeline(stages, progress, clock)
 
@@ -82,21 +97,59 @@ def run_ingest(settings: IngestSettings, stop: threading.Event) -> None:
 
 def _consume(settings: IngestSettings, engine: Engine, store: SeriesStore, clock: Clock, stop: threading.Event) -> None:
     progress = Progress(clock)
-    # A worker of a group sees a part of each device's numbers: the rest would look like gaps.
-    gaps = GapWatch(clock, StoredByAlerts(engine)) if settings.share_group is None else None
-    pipeline = build_pipeline(engine, store, progress, gaps, lambda: consumer.publisher)
-    consumer = MqttConsumer(settings.broker_settings(), consumer_settings(settings.share_group), pipeline)
-    reporter = Reporter(settings.part, Parts(engine, clock), progress, gaps, lambda: consumer.connected)
-    ended = threading.Event()
-    thread = threading.Thread(target=reporter.run, args=(ended,), name="ingest-reporter")
-    thread.start()
-    log.info("ingest.started", host=settings.broker.host, port=settings.broker.port, store=settings.series.kind)
+    known = KnownSeries(Registry(engine), clock)
+    pipeline = build_pipeline(engine, store, progress, lambda: consumer.publisher, clock, known=known)
+    consumer = MqttConsumer(
+        settings.broker_settings(), consumer_settings(settings.share_group), pipeline, client=settings.mqtt_client
+    )
+    with closing(open_series_store(settings.series)) as quiet_store:  # the ledger's thread never waits for a batch
+        watchdog = Watchdog(clock)
+        watchdog.watch_age("batch", BATCH_S_MAX, progress.busy_s)
+        review = gap_review(engine, quiet_store, clock, settings.gap_patience_s)
+        ledger = Ledger(
+            review, Replayer(engine, quiet_store, progress, clock), watchdog.watch("ledger", LEDGER_SILENT_S_MAX)
+        )
+        beat = watchdog.watch("reporter", REPORTER_SILENT_S_MAX)
+        parts = Parts(engine, clock)
+        reporter = Reporter(settings.part, parts, progress, review, lambda: consumer.connected, beat)
+        log.info("ingest.started", host=settings.broker.host, port=settings.broker.port, store=settings.series.kind)
+        _settle(known)
+        try:
+            with _running(watchdog, ledger.run, reporter.run):
+                consumer.run(stop)
+        finally:
+            log.info("ingest.stopped", **progress.report().counters)
+
+
+def _settle(known: KnownSeries) -> None:
+    """Read the registry before the first message, so that it is among what the garbage collector leaves alone."""
     try:
-        consumer.run(stop)
+        known.begin()
+    except StoreUnavailableError as error:
+        log.warning("registry.unavailable", error=str(error), known_markets=0)  # the first batch reads it
+    settle_heap()
+
+
+@contextmanager
+def _running(watchdog: Watchdog, *loops: Callable[[threading.Event], None]) -> Iterator[None]:
+    """The loops, each in a thread of its own, and the watchdog over them."""
+    ended = threading.Event()
+    threads = [threading.Thread(target=loop, args=(ended,), name=f"ingest-{loop.__qualname__}") for loop in loops]
+    for thread in threads:
+        thread.start()
+    watchdog.start()
+    try:
+        yield
     finally:
+        watchdog.stop()
         ended.set()
-        thread.join()
-        log.info("ingest.stopped", **progress.report().counters)
+        for thread in threads:
+            thread.join()
+
+
+def gap_review(engine: Engine, store: SeriesStore, clock: Clock, patience_s: float) -> GapReview:
+    """The review of delivery numbers, put together."""
+    return GapReview(Sequences(engine, clock, patience_s=patience_s), GapRecords(engine), store, clock)
 
 
 def _migrate_when_there(engine: Engine, stop: threading.Event) -> bool:
@@ -112,23 +165,3 @@ def _migrate_when_there(engine: Engine, stop: threading.Event) -> bool:
         else:
             return True
     return False
-
-
-class StoredByAlerts:
-    """Which numbers alerts has stored: it keeps events, of which ingest does not read all."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    def __call__(self, source: DeviceEpoch, seqs: Sequence[int]) -> frozenset[int]:
-        """The numbers among `seqs` that are in the incidents' tables."""
-        identity, epoch = source
-        table = incident_events
-        here = (table.c.market == identity.market, table.c.device == identity.device, table.c.epoch == epoch)
-        found: set[int] = set()
-        with self._engine.connect() as connection:
-            for start in range(0, len(seqs), SEQS_PER_QUERY_MAX):
-                part = list(seqs[start : start + SEQS_PER_QUERY_MAX])
-                query = select(table.c.seq).where(*here, table.c.seq.in_(part))
-                found.update(connection.execute(query).scalars())
-        return frozenset(found)

@@ -5,8 +5,10 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from broker.series.settings import SeriesStoreSettings
+from broker.stores.sequences import PATIENCE_S
 from contract.ids import Id
 from runtime.settings_file import SettingsModel
+from transport.mqtt_consumer import ConsumerClient
 from transport.ports import BrokerSettings
 from transport.settings import BrokerBlock
 
@@ -25,6 +27,17 @@ class IngestSettings(SettingsModel):
     series: SeriesStoreSettings
     worker: Id = MAIN_WORKER
     share_group: Id | None = None
+    mqtt_client: Annotated[
+        ConsumerClient, Field(description="What speaks MQTT: our own (socket), or paho-mqtt, slower and widely used.")
+    ] = "socket"
+    gap_patience_s: Annotated[
+        float,
+        Field(
+            ge=1,
+            le=86_400,
+            description="How long nothing may move before a missing number until it is named by a gap record.",
+        ),
+    ] = PATIENCE_S
 
     @model_validator(mode="after")
     def _workers_differ(self) -> Self:

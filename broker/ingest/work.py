@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from broker.ingest.numbers import numbers_in, sender_of
 from broker.ingest.refusal import RefusalKind
 from broker.series.ports import Sample
 from broker.stores.dead_letters import DeadLetter
@@ -20,7 +21,8 @@ class Work:
     """A batch on its way. `origins[i]` is the place in `messages` of the message that `samples[i]` came from.
 
     `receipts` are the numbers that the devices may forget once the batch is committed; `numbers` are all that arrived,
-    events included.
+    events included. `late_windows` are the (market, beginning of a 5-minute window in Unix milliseconds) that late or
+    replayed readings touched: what was rolled up there has to be done again.
     """
 
     messages: Sequence[RawMessage]
@@ -33,11 +35,13 @@ class Work:
     numbers: list[tuple[DeviceEpoch, int]] = field(default_factory=list)
     readings_count: int = 0
     newest_live_unix_ms: int | None = None
+    late_windows: set[tuple[str, int]] = field(default_factory=set)
 
     def refuse(self, index: int, kind: RefusalKind, reason: str, body: bytes | None = None) -> None:
         """Send message `index`, or the part of it in `body`, to the dead letter."""
         message = self.messages[index]
         content = message.body if body is None else body
+        identity, number = sender_of(message.topic), numbers_in(message.body)
         self.refusals.append(kind)
         self.letters.append(
             DeadLetter(
@@ -48,6 +52,11 @@ class Work:
                 topic=_storable(message.topic),
                 body=content,
                 body_bytes=len(content),
+                is_excerpt=body is not None,
+                market=None if identity is None else identity.market,
+                device=None if identity is None else identity.device,
+                epoch=None if number is None else number[0],
+                seq=None if number is None else number[1],
             )
         )
 

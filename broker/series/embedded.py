@@ -1,15 +1,19 @@
-"""The embedded series store: one SQLite file, written by ingest, read by the console at the same time."""
+"""The embedded series store: one SQLite file, written by ingest and upkeep, read by the console at the same time."""
 
 import contextlib
 import sqlite3
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from broker.series import embedded_layout as layout
+from broker.series.buckets import Bucket, buckets_of
 from broker.series.checks import SERIES_CACHED_MAX, FieldType, complaint, conflict, type_of
+from broker.series.embedded_pruning import Pruning
+from broker.series.freshness import ROLLED_SUFFIX
 from broker.series.ports import FieldValue, Sample, Series
+from broker.series.shapes import Shape, ShapedFields
 from runtime.errors import FatalError, JangteoError, PartialError, Rejected, RetryableError
 
 BUSY_TIMEOUT_S = 10.0
@@ -24,6 +28,7 @@ _REMEDY = {
     "SQLITE_CORRUPT": "move it away and restore a copy; a new one is made when there is none",
 }
 
+_Fitted = tuple[tuple[str, tuple[str, ...]], tuple[FieldValue, ...]]  # (kind, fields), and the constants' values
 _Rows = dict[tuple[str, tuple[str, ...]], list[tuple[FieldValue, ...]]]
 
 
@@ -41,7 +46,9 @@ class EmbeddedSeriesStore:
         self._writer: sqlite3.Connection | None = None
         self._columns: dict[str, dict[str, FieldType]] = {}
         self._ids: dict[Series, int] = {}
+        self._fitted: dict[Shape, _Fitted] = {}
         self._readers: list[sqlite3.Connection] = []
+        self._pruning = Pruning()
 
     def write(self, samples: Sequence[Sample]) -> None:
         """Store all in one transaction; on the disk when it returns.
@@ -70,20 +77,31 @@ class EmbeddedSeriesStore:
         newest: dict[int, int] = {}
         connection.execute("BEGIN IMMEDIATE")
         for index, sample in enumerate(samples):
-            wrong = complaint(sample) or self._fit_columns(connection, sample)
+            series, time_unix_ms, fields = sample
+            fitted = self._fitted.get(fields.shape) if isinstance(fields, ShapedFields) else None
+            wrong = None if fitted else complaint(sample) or self._fit_columns(connection, sample)
             if wrong is not None:
                 rejected.append(Rejected(index, wrong))
                 continue
-            series_id = self._series_id(connection, sample.series)
-            time_unix_ms = sample.time_unix_ms
-            rows[sample.series.kind, tuple(sample.fields)].append((series_id, time_unix_ms, *sample.fields.values()))
+            series_id = self._ids.get(series) or self._series_id(connection, series)
+            if isinstance(fields, ShapedFields):
+                place, constants = fitted or self._note_shape(fields.shape)
+                rows[place].append((series_id, time_unix_ms, *fields.held, *constants))
+            else:
+                rows[series.kind, tuple(fields)].append((series_id, time_unix_ms, *fields.values()))
             if time_unix_ms >= newest.get(series_id, 0):
                 newest[series_id] = time_unix_ms
-        for (kind, fields), values in rows.items():
-            connection.executemany(layout.sample_upsert(kind, fields), values)
+        for (kind, names), values in rows.items():
+            connection.executemany(layout.sample_upsert(kind, names), values)
         connection.executemany(layout.LATEST_UPSERT, newest.items())
         connection.execute("COMMIT")
         return rejected
+
+    def _note_shape(self, shape: Shape) -> _Fitted:
+        """Remember that samples of this shape fit: shapes are few, bounded by the contract's states and absences."""
+        names = (*shape.names, *(name for name, _ in shape.constants))
+        self._fitted[shape] = fitted = ((shape.kind, names), tuple(value for _, value in shape.constants))
+        return fitted
 
     def _open_writer(self) -> sqlite3.Connection:
         if self._writer is not None:
@@ -138,6 +156,7 @@ class EmbeddedSeriesStore:
     def _forget(self) -> None:
         """Drop the writing connection, and with it the open transaction and what was noted inside it."""
         self._columns.clear()
+        self._fitted.clear()
         self._ids.clear()
         if self._writer is not None:
             with contextlib.suppress(sqlite3.Error):  # the connection is given up either way
@@ -146,7 +165,7 @@ class EmbeddedSeriesStore:
             self._writer = None
 
     def latest(self, market: str) -> Sequence[Sample]:
-        """The newest sample of every series of the market.
+        """The newest sample of every series of the market; roll-ups are left out.
 
         Raises:
             RetryableError: the file cannot be read right now.
@@ -157,13 +176,14 @@ class EmbeddedSeriesStore:
             if connection is None:
                 return ()
             for kind in layout.kinds(connection):
+                if kind.endswith(ROLLED_SUFFIX):
+                    continue
                 held = layout.columns(connection, kind)
                 for device, subject, time_unix_ms, *values in connection.execute(
                     layout.latest_query(kind, tuple(held)), (market, kind)
                 ):
-                    pairs = zip(held.items(), values, strict=True)
-                    fields = {name: _value(field_type, one) for (name, field_type), one in pairs if one is not None}
-                    found.append(Sample(Series(market, device, kind, subject), time_unix_ms, fields))
+                    series = Series(market, device, kind, subject)
+                    found.append(Sample(series, time_unix_ms, _fields(held, values)))
         return tuple(sorted(found, key=lambda sample: sample.series))
 
     def range(
@@ -175,17 +195,95 @@ class EmbeddedSeriesStore:
             RetryableError: the file cannot be read right now.
             FatalError: the file cannot be used; the sentence says what to do.
         """
+        found = self._field(series, field, from_unix_ms, until_unix_ms)
+        return tuple((time_unix_ms, value) for time_unix_ms, value in found if value is not None)
+
+    def downsampled(
+        self, series: Series, field: str, from_unix_ms: int, until_unix_ms: int, step_ms: int, hold_ms: int
+    ) -> Sequence[Bucket]:
+        """Means of a number or flag in steps, weighed by time; nothing is kept of a sample once it is counted.
+
+        Raises:
+            ValueError: `step_ms` or `hold_ms` is less than 1.
+            RetryableError: the file cannot be read right now.
+            FatalError: the file cannot be used; the sentence says what to do.
+        """
+        with contextlib.closing(self._field(series, field, from_unix_ms - hold_ms, until_unix_ms)) as values:
+            return buckets_of(values, from_unix_ms, until_unix_ms, step_ms, hold_ms)
+
+    def _field(
+        self, series: Series, field: str, from_unix_ms: int, until_unix_ms: int
+    ) -> Generator[tuple[int, FieldValue | None]]:
+        """One field of a series over time, with `None` where a sample lacks it."""
         with self._reader() as connection:
-            if connection is None or series.kind not in layout.kinds(connection):
-                return ()
+            if connection is None:
+                return
             field_type = layout.columns(connection, series.kind).get(field)
+            if field_type is None:
+                return
             key = (series.market, series.kind, series.device, series.subject)
             row = connection.execute(layout.SERIES_FIND, key).fetchone()
-            if field_type is None or row is None:
-                return ()
-            query = layout.range_query(series.kind, field)
-            rows = connection.execute(query, (row[0], from_unix_ms, until_unix_ms))
-            return tuple((time_unix_ms, _value(field_type, value)) for time_unix_ms, value in rows)
+            if row is None:
+                return
+            with _reading(
+                connection, layout.range_query(series.kind, field), (row[0], from_unix_ms, until_unix_ms)
+            ) as rows:
+                for time_unix_ms, value in rows:
+                    yield time_unix_ms, None if value is None else _value(field_type, value)
+
+    def scan(self, market: str, kind: str, from_unix_ms: int, until_unix_ms: int) -> Generator[Sample]:
+        """Every sample of a kind in a market, series after series, each oldest first, as they are read.
+
+        Raises:
+            RetryableError: the file cannot be read right now.
+            FatalError: the file cannot be used; the sentence says what to do.
+        """
+        with self._reader() as connection:
+            held = {} if connection is None else layout.columns(connection, kind)
+            if connection is None or not held:
+                return
+            series: Series | None = None
+            query = layout.scan_query(kind, tuple(held))
+            with _reading(connection, query, (market, kind, from_unix_ms, until_unix_ms)) as rows:
+                for device, subject, time_unix_ms, *values in rows:
+                    if series is None or series.subject != subject or series.device != device:
+                        series = Series(market, device, kind, subject)
+                    yield Sample(series, time_unix_ms, _fields(held, values))
+
+    def newest(self, kind: str, since_unix_ms: int) -> Mapping[Series, int]:
+        """The newest time of every series of a kind that has a sample at or after `since_unix_ms`.
+
+        Raises:
+            RetryableError: the file cannot be read right now.
+            FatalError: the file cannot be used; the sentence says what to do.
+        """
+        with self._reader() as connection:
+            if connection is None or not layout.columns(connection, kind):
+                return {}
+            rows = connection.execute(layout.newest_query(kind), (kind, since_unix_ms))
+            return {Series(market, device, kind, subject): newest for market, device, subject, newest in rows}
+
+    def prune(self, kinds: Sequence[str], before_unix_ms: int) -> bool:
+        """Remove a few samples in one transaction (`broker.series.embedded_pruning`); true when nothing older is left.
+
+        The numbers of the series stay: ingest holds them in memory. The file does not shrink; SQLite fills the room
+        that became free before it makes the file larger.
+
+        Raises:
+            RetryableError: full disk, file locked: nothing is removed.
+            FatalError: the file cannot be used; the sentence says what to do.
+        """
+        with self._lock:
+            if not self._path.exists():
+                return True
+            try:
+                return self._pruning.step(self._open_writer(), kinds, before_unix_ms)
+            except sqlite3.Error as error:
+                self._forget()
+                raise self._as_ours(error) from error
+            except BaseException:
+                self._forget()  # no half transaction stays open behind a defect or an interrupt
+                raise
 
     @contextlib.contextmanager
     def _reader(self) -> Iterator[sqlite3.Connection | None]:
@@ -234,3 +332,20 @@ class EmbeddedSeriesStore:
 
 def _value(field_type: FieldType, stored: FieldValue) -> FieldValue:
     return bool(stored) if field_type is FieldType.FLAG else stored
+
+
+def _fields(held: Mapping[str, FieldType], values: Sequence[FieldValue | None]) -> dict[str, FieldValue]:
+    pairs = zip(held.items(), values, strict=True)
+    return {name: _value(field_type, one) for (name, field_type), one in pairs if one is not None}
+
+
+@contextlib.contextmanager
+def _reading(
+    connection: sqlite3.Connection, query: str, parameters: tuple[FieldValue, ...]
+) -> Iterator[sqlite3.Cursor]:
+    """A query's rows; the statement ends with the block, so that a scan that is given up holds nothing."""
+    cursor = connection.execute(query, parameters)
+    try:
+        yield cursor
+    finally:
+        cursor.close()

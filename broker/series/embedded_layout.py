@@ -85,9 +85,56 @@ def latest_query(kind: str, fields: tuple[str, ...]) -> str:
     )
 
 
+def scan_query(kind: str, fields: tuple[str, ...]) -> str:
+    """The statement for all samples of one kind in a market, series after series: device, subject, time, `fields`."""
+    names = ", ".join(f'p."{field}"' for field in fields)
+    return (
+        f"SELECT s.device, s.subject, p.time_unix_ms, {names} FROM series s"  # noqa: S608 - names passed the checks
+        # CROSS JOIN: SQLite keeps the order of the tables, so that each series is one range of the samples' key
+        f" CROSS JOIN {table_of(kind)} p ON p.series_id = s.series_id"
+        " WHERE s.market = ? AND s.kind = ? AND p.time_unix_ms >= ? AND p.time_unix_ms < ?"
+        " ORDER BY s.market, s.kind, s.device, s.subject, p.time_unix_ms"
+    )
+
+
+def newest_query(kind: str) -> str:
+    """The statement for the newest times of a kind's series: market, device, subject, time."""
+    return (
+        "SELECT s.market, s.device, s.subject, p.time_unix_ms FROM series s"  # noqa: S608 - a checked name
+        " JOIN latest l ON l.series_id = s.series_id"
+        f" JOIN {table_of(kind)} p ON p.series_id = s.series_id AND p.time_unix_ms = l.time_unix_ms"
+        " WHERE s.kind = ? AND l.time_unix_ms >= ?"
+    )
+
+
+def old_series_query(kind: str) -> str:
+    """The statement for the next series, by number, that has samples from before a time."""
+    return (
+        "SELECT s.series_id FROM series s WHERE s.kind = ? AND s.series_id >= ?"  # noqa: S608 - a checked name
+        f" AND EXISTS (SELECT 1 FROM {table_of(kind)} p WHERE p.series_id = s.series_id AND p.time_unix_ms < ?)"
+        " ORDER BY s.series_id LIMIT ?"
+    )
+
+
+def prune_edge_query(kind: str) -> str:
+    """The statement for the time of a series' n-th oldest sample from before a time, n from 0."""
+    return (
+        f"SELECT time_unix_ms FROM {table_of(kind)} WHERE series_id = ? AND time_unix_ms < ?"  # noqa: S608 - checked
+        " ORDER BY time_unix_ms LIMIT 1 OFFSET ?"
+    )
+
+
+def prune_statement(kind: str) -> str:
+    """The statement that removes a series' samples from before a time."""
+    return f"DELETE FROM {table_of(kind)} WHERE series_id = ? AND time_unix_ms < ?"  # noqa: S608 - a checked name
+
+
+LATEST_PRUNE = "DELETE FROM latest WHERE series_id = ? AND time_unix_ms < ?"
+
+
 def range_query(kind: str, field: str) -> str:
-    """The statement for one field of one series over time."""
+    """The statement for one field of one series over time; NULL where a sample lacks it."""
     return (
         f'SELECT time_unix_ms, "{field}" FROM {table_of(kind)} WHERE series_id = ?'  # noqa: S608 - a known column
-        f' AND time_unix_ms >= ? AND time_unix_ms < ? AND "{field}" IS NOT NULL ORDER BY time_unix_ms'
+        " AND time_unix_ms >= ? AND time_unix_ms < ? ORDER BY time_unix_ms"
     )

@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from broker.series.embedded import EmbeddedSeriesStore
-from broker.series.influx import InfluxSeriesStore
 from broker.series.ports import SeriesStore
 from runtime.secret_files import read_secret
 from runtime.settings_file import SettingsModel
@@ -41,5 +40,7 @@ def open_series_store(settings: EmbeddedStoreSettings | InfluxStoreSettings) -> 
     """
     if isinstance(settings, EmbeddedStoreSettings):
         return EmbeddedSeriesStore(settings.path)
+    from broker.series.influx import InfluxSeriesStore  # noqa: PLC0415 - its client is 28 MB that the other store never needs
+
     token = read_secret(settings.token_file)
     return InfluxSeriesStore(settings.url, token, settings.org, settings.bucket, timeout_s=settings.timeout_s)

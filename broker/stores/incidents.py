@@ -33,7 +33,7 @@ from broker.stores.incident_rows import (
     still_active,
     to_incident,
 )
-from broker.stores.messages import NewMessage, add_messages, cancel_due, insert_new
+from broker.stores.messages import OVER_UNTOLD, NewMessage, add_messages, cancel_due, insert_new
 from broker.stores.schema import incident_events, incidents, stills
 from contract.events import Phase
 from runtime.clock import Clock
@@ -45,6 +45,7 @@ WINDOW_S = 300.0
 INCIDENTS_PER_READ_MAX = 1000
 EVENTS_PER_READ_MAX = 500
 OPEN_TRIES_MAX = 20
+OVER_UNKNOWN = "over before it was known here"
 
 
 class Incidents:
@@ -214,8 +215,8 @@ class Incidents:
         connection.execute(update(incidents).where(incidents.c.incident_id == incident_id).values(**values))
         after = to_incident(connection.execute(select(incidents).where(incidents.c.incident_id == incident_id)).one())
         change = Change(effect, seen, after)
-        if effect is Effect.CLEARED and after.detail == LATE:
-            why = "over before it was known here"
+        if effect is Effect.CLEARED and (after.detail == LATE or after.severity != "fire"):
+            why = OVER_UNKNOWN if after.severity == "fire" else OVER_UNTOLD
             cancel_due(connection, incident_id, why, self._clock.unix_ms(), later_only=True)
         return Change(effect, seen, after, self._send(connection, after, compose(change)))
 
@@ -256,7 +257,7 @@ class Incidents:
             "decided_unix_ms": seen.decided_unix_ms,
             "media_position_s": seen.media_position_s,
             "score_max": seen.score,
-            "detail": LATE if seen.late else seen.detail,
+            "detail": LATE if seen.late and seen.severity == "fire" else seen.detail,
             "event_count": 0,
         }
         statement = insert(incidents).values(**row).on_conflict_do_nothing().returning(incidents.c.incident_id)

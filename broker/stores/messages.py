@@ -19,6 +19,7 @@ LEASE_S = 8.0
 CAP_PER_HOUR = 6
 HOUR_MS = int(timedelta(hours=1).total_seconds() * 1000)
 MESSAGES_PER_READ_MAX = 1000
+OVER_UNTOLD = "over before anybody was told"
 
 # How far along a message is: a mark never moves it back. `failed` comes before `delivered` because a receipt of
 # failure for one try says nothing against a receipt of delivery for another.
@@ -194,7 +195,8 @@ def add_messages(
 ) -> int:
     """Write an incident's messages inside the caller's transaction; how many of them will be sent.
 
-    A message whose key is there already changes nothing. An acknowledged incident sends none.
+    A message whose key is there already changes nothing, but for one that was cancelled as `OVER_UNTOLD`: nobody got
+    it, so it is due again as it is written now.
     """
     sent = 0
     for row in rows:
@@ -212,15 +214,15 @@ def add_messages(
             "created_unix_ms": now_unix_ms,
             "due_unix_ms": row.due_unix_ms,
         }
-        sent += insert_new(connection, messages, values) and not over
+        sent += _insert_or_revive(connection, values) and not over
     return sent
 
 
 def cancel_due(connection: Connection, incident_id: int, why: str, now_unix_ms: int, *, later_only: bool) -> int:
-    """Cancel what is still due of an incident (`later_only`: but not what is due by now); how many that were."""
+    """Cancel what is still due of an incident (`later_only`: but not what is due or tried by now); how many."""
     here = [messages.c.incident_id == incident_id]
     if later_only:
-        here += [messages.c.state == "due", messages.c.due_unix_ms > now_unix_ms]
+        here += [messages.c.state == "due", messages.c.due_unix_ms > now_unix_ms, messages.c.attempts == 0]
     else:
         lapsed = and_(messages.c.state == "leased", messages.c.lease_until_unix_ms < now_unix_ms)
         here.append(or_(messages.c.state == "due", lapsed))
@@ -234,6 +236,15 @@ def insert_new(connection: Connection, table: Table, row: dict[str, object]) -> 
     # RETURNING, not a row count: psycopg has none for an insert that SQLAlchemy itself makes return its key.
     statement = insert(table).values(**row).on_conflict_do_nothing().returning(next(iter(table.primary_key)))
     return connection.execute(statement).one_or_none() is not None
+
+
+def _insert_or_revive(connection: Connection, row: dict[str, object]) -> bool:
+    insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
+    statement = insert(messages).values(**row)
+    changes = {name: statement.excluded[name] for name in row if name != "message_key"}
+    untold = and_(messages.c.state == "cancelled", messages.c.error == OVER_UNTOLD)
+    written = statement.on_conflict_do_update(index_elements=[messages.c.message_key], set_=changes, where=untold)
+    return connection.execute(written.returning(messages.c.message_id)).one_or_none() is not None
 
 
 def _capped_last_hour(connection: Connection, market: str, recipient: str, now_unix_ms: int) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, delete, select
 
 from broker.stores.database import transaction
 from broker.stores.registry import upsert
@@ -58,3 +58,29 @@ class Parts:
             state = "stale" if age_s > row.stale_after_s else row.state
             found.append(PartStatus(row.part, state, row.detail, age_s, row.started_unix_ms, row.counters))
         return tuple(found)
+
+    def forget(self, part: str) -> bool:
+        """Forget a part that is retired; whether it was known. One that still runs is back with its next report."""
+        with transaction(self._engine) as connection:
+            return connection.execute(delete(parts).where(parts.c.part == part)).rowcount > 0
+
+    def forget_older_than(self, silent_s: float) -> tuple[str, ...]:
+        """Forget the parts that have been silent for longer than that while another of their kind speaks; their names.
+
+        The last of its kind stays, stale: nobody took over from it, so it is missed and not retired.
+        """
+        now = self._clock.unix_ms()
+        before = now - int(silent_s * 1000)
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(parts.c.part, parts.c.updated_unix_ms).order_by(parts.c.part)).all()
+        speaking = {kind_of(row.part) for row in rows if row.updated_unix_ms >= before}
+        names = tuple(row.part for row in rows if row.updated_unix_ms < before and kind_of(row.part) in speaking)
+        if names:  # seldom: nobody writes for nothing
+            with transaction(self._engine) as connection:
+                connection.execute(delete(parts).where(parts.c.part.in_(names), parts.c.updated_unix_ms < before))
+        return names
+
+
+def kind_of(part: str) -> str:
+    """What a part does, whichever instance it is: `ingest` of `ingest-w3`."""
+    return part.partition("-")[0]

@@ -1,9 +1,10 @@
 """The registry: markets, zones, lots, devices and what each device observes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from secrets import token_hex
 
-from sqlalchemy import Connection, Engine, Table, delete, select, update
+from sqlalchemy import Connection, Engine, Table, delete, exists, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -11,6 +12,8 @@ from broker.stores.database import transaction
 from broker.stores.schema import devices, lots, markets, recipients, subjects, zones
 from contract.access import DeviceIdentity
 from contract.presence import Presence, SettingsReport, SignageReport
+
+REVISION_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,14 @@ class MarketEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Rosters:
+    """Who may speak in some markets, and about what: rows of (market, device) and (market, device, kind, subject)."""
+
+    devices: Sequence[tuple[str, str]]
+    subjects: Sequence[tuple[str, str, str, str]]
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceRecord:
     """A device and what it last said of itself."""
 
@@ -75,10 +86,13 @@ class Registry:
         self._engine = engine
 
     def enrol(self, entry: MarketEntry) -> None:
-        """Make the registry say of this market what `entry` says; what it no longer names goes."""
+        """Make the registry say of this market what `entry` says; what it no longer names goes.
+
+        The market's revision changes with it: whoever keeps rosters in memory reads this market's again.
+        """
         market = entry.market.id
         with transaction(self._engine) as connection:
-            upsert(connection, markets, [_named("market", entry.market)])
+            upsert(connection, markets, [{**_named("market", entry.market), "revision": token_hex(REVISION_BYTES)}])
             _replace(connection, zones, market, [{"market": market, **_named("zone", one)} for one in entry.zones])
             _replace(connection, lots, market, [{"market": market, **_named("lot", one)} for one in entry.lots])
             _replace(connection, subjects, market, [_subject_row(market, one) for one in entry.subjects])
@@ -126,6 +140,12 @@ class Registry:
             rows = connection.execute(select(recipients).where(recipients.c.market == market).order_by(order))
             return tuple(Recipient(row.name, row.phone, row.role) for row in rows)
 
+    def markets_without_recipients(self) -> tuple[str, ...]:
+        """The markets that nobody would be told about, by id."""
+        told = exists().where(recipients.c.market == markets.c.market)
+        with self._engine.connect() as connection:
+            return tuple(connection.execute(select(markets.c.market).where(~told).order_by(markets.c.market)).scalars())
+
     def devices(self, market: str | None = None) -> tuple[DeviceRecord, ...]:
         """All devices, or one market's."""
         query = select(devices).order_by(devices.c.market, devices.c.device)
@@ -158,6 +178,27 @@ class Registry:
         with self._engine.connect() as connection:
             rows = connection.execute(select(*columns))
             return frozenset((row.market, row.device, row.kind, row.subject) for row in rows)
+
+    def revisions(self) -> Mapping[str, str]:
+        """Every market's revision: another one after every enrolment, so after every change of what is in it.
+
+        Only whether it is the same says something. It is drawn by lot, so that a registry that was restored from a
+        backup and changed since has no revision that it had before.
+        """
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(markets.c.market, markets.c.revision))
+            return {row.market: row.revision for row in rows}
+
+    def rosters(self, of: Collection[str]) -> Rosters:
+        """The devices and subjects of the markets `of`. Asked after `revisions`, they are at least as new."""
+        who = select(devices.c.market, devices.c.device).where(devices.c.market.in_(of))
+        columns = (subjects.c.market, subjects.c.device, subjects.c.kind, subjects.c.subject)
+        what = select(*columns).where(subjects.c.market.in_(of))
+        with self._engine.connect() as connection:
+            return Rosters(
+                [(market, device) for market, device in connection.execute(who)],
+                [(market, device, kind, subject) for market, device, kind, subject in connection.execute(what)],
+            )
 
     def note_presence(self, identity: DeviceIdentity, presence: Presence) -> None:
         """Keep what a device said of its being there."""

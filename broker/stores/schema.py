@@ -3,6 +3,7 @@
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Float,
     ForeignKey,
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 ID = String(63)
@@ -36,6 +38,8 @@ markets = Table(
     Column("market", ID, primary_key=True),
     Column("name_ko", String(80), nullable=False),
     Column("name_en", String(80), nullable=False),
+    # another one after every change of the market's devices or subjects, in the same transaction
+    Column("revision", String(16), nullable=False, default="", server_default=""),
 )
 
 zones = Table(
@@ -204,6 +208,101 @@ generations = Table(
     Column("signed_manifest", Text, nullable=False),
 )
 
+# --- delivery: which numbers arrived, up to where nothing is open, what is missing
+
+# what ingest appends; the ledger takes it from here every few seconds. Without an index: a batch costs a page, not one
+# page for each device in it
+arrival_log = Table(
+    "arrival_log",
+    metadata,
+    Column("log_id", SERIAL, primary_key=True, autoincrement=True),
+    Column("market", ID, nullable=False),
+    Column("device", ID, nullable=False),
+    Column("epoch", String(16), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("arrived_unix_ms", BigInteger, nullable=False),
+)
+
+# numbers that wait behind a hole, and late ones until they have been looked at
+arrivals = Table(
+    "arrivals",
+    metadata,
+    Column("market", ID, primary_key=True),
+    Column("device", ID, primary_key=True),
+    Column("epoch", String(16), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("arrived_unix_ms", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+sequences = Table(
+    "sequences",
+    metadata,
+    Column("market", ID, primary_key=True),
+    Column("device", ID, primary_key=True),
+    Column("epoch", String(16), primary_key=True),
+    Column("settled_seq", BigInteger, nullable=False),  # up to here all arrived or named; -1: begins with what comes
+    Column("updated_unix_ms", BigInteger, nullable=False),  # when the newest number up to there arrived
+)
+
+sequence_gaps = Table(
+    "sequence_gaps",
+    metadata,
+    Column("market", ID, primary_key=True),
+    Column("device", ID, primary_key=True),
+    Column("epoch", String(16), primary_key=True),
+    Column("named_by", String(16), primary_key=True),  # device | ledger | refusal
+    Column("first_seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("last_seq", BigInteger, nullable=False),
+    Column("cause", String(40), nullable=False),  # contract.telemetry.GapCause
+    Column("time_unix_ms", BigInteger, nullable=False),  # of the gap record in the series store
+    Column("from_unix_ms", BigInteger, nullable=False),
+    Column("until_unix_ms", BigInteger, nullable=False),
+    Column("batches_count", BigInteger, nullable=False),
+    Column("readings_count", BigInteger, nullable=False),
+    Column("found_unix_ms", BigInteger, nullable=False),
+    Column("filled_unix_ms", BigInteger, nullable=True),  # when the numbers came after all
+    Column("superseded_unix_ms", BigInteger, nullable=True),  # when another record named them with a better cause
+    Column("missing_count", BigInteger, nullable=True),  # of a device's: how many had not come when it said so
+    Column("is_due", Boolean, nullable=False),  # has to be acted on: written into the series store; a device's, applied
+    Index("ix_sequence_gaps_due", "is_due"),
+    Index("ix_sequence_gaps_time", "market", "device", "time_unix_ms"),
+)
+
+# --- roll-ups: what is done, and what has to be done again
+
+dirty_windows = Table(
+    "dirty_windows",
+    metadata,
+    Column("market", ID, primary_key=True),
+    Column("window_unix_ms", BigInteger, primary_key=True, autoincrement=False),  # a 5-minute window's beginning
+)
+
+# taken out of dirty_windows by the job and not finished: what comes late meanwhile makes the window dirty again
+dirty_claims = Table(
+    "dirty_claims",
+    metadata,
+    Column("market", ID, primary_key=True),
+    Column("window_unix_ms", BigInteger, primary_key=True, autoincrement=False),
+)
+
+rollups = Table(
+    "rollups",
+    metadata,
+    Column("market", ID, primary_key=True),
+    Column("done_until_unix_ms", BigInteger, nullable=False),
+)
+
+# devices whose readings the canary does not find in the database; written by upkeep, read by alerts
+stalls = Table(
+    "stalls",
+    metadata,
+    Column("market", ID, primary_key=True),
+    Column("device", ID, primary_key=True),
+    Column("since_unix_ms", BigInteger, nullable=False),
+    Column("newest_unix_ms", BigInteger, nullable=True),
+)
+
 # --- people
 
 users = Table(
@@ -251,6 +350,16 @@ dead_letters = Table(
     Column("topic", String(400), nullable=False),
     Column("body", LargeBinary, nullable=False),  # cut to DEAD_LETTER_BODY_BYTES_MAX
     Column("body_bytes", BigInteger, nullable=False),
+    Column("is_excerpt", Boolean, nullable=False, default=False, server_default=false()),  # one reading, not a message
+    Column("market", ID, nullable=True),  # who sent it, where the topic says so
+    Column("device", ID, nullable=True),
+    Column("epoch", String(16), nullable=True),  # its delivery number, where it can be read
+    Column("seq", BigInteger, nullable=True),
+    Column("replay_requested_unix_ms", BigInteger, nullable=True),  # set while a replay is wanted
+    Column("replay_lease_until_unix_ms", BigInteger, nullable=True),  # one worker replays it at a time
+    Column("replay_attempts", Integer, nullable=False, default=0, server_default="0"),
+    Column("replay_error", Text, nullable=True),  # why the last replay failed
+    Index("ix_dead_letters_market_device", "market", "device"),
 )
 
 parts = Table(

@@ -48,7 +48,7 @@ class EpisodeKeeper:
         self.episode = Episode(
             event_id=uuid.uuid4().hex,
             score=line.score,
-            first_seen_unix_ms=now_unix_ms - round(line.first_seen_age_s * 1000),
+            first_seen_unix_ms=max(0, now_unix_ms - round(line.first_seen_age_s * 1000)),
             decided_unix_ms=now_unix_ms,
             position_s=line.position_s,
             said_s=now_s,

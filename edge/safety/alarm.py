@@ -2,14 +2,14 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import structlog
 
 from contract.events import FireEvent, Phase
-from edge.ports import ActiveFire, AlarmListener, FireDecision
-from runtime.clock import Clock
+from contract.ids import CLOCK_FLOOR_UNIX_MS
+from edge.ports import ActiveFire, AlarmListener, FireDecision, Timekeeper
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +45,7 @@ class MarketAlarm:
     than `FIRES_MAX` fires from elsewhere are not held: the siren sounds and the screens evacuate long before.
     """
 
-    def __init__(self, device: str, clock: Clock) -> None:
+    def __init__(self, device: str, clock: Timekeeper) -> None:
         self._device = device
         self._clock = clock
         self._held: dict[str, _Held] = {}
@@ -82,8 +82,12 @@ class MarketAlarm:
             self._hold(fire, Source.EARLIER_RUN, self._clock.monotonic_s() + RESTORED_TTL_S)
 
     def on_event(self, device: str, event: FireEvent) -> None:
-        """Another device says so on the bus. Its own events come back to a device too: they are passed over."""
-        age_s = (self._clock.unix_ms() - event.time_unix_ms) / 1000
+        """Another device says so on the bus. Its own events come back to a device too: they are passed over.
+
+        Where one of the two does not know the time, nobody can say that the event is history: it sounds.
+        """
+        now_unix_ms = self._clock.unix_ms()
+        age_s = (now_unix_ms - event.time_unix_ms) / 1000 if event.clock_set else 0.0
         if device == self._device:
             return
         if event.phase is Phase.CLEARED:
@@ -91,12 +95,14 @@ class MarketAlarm:
         elif age_s > BUS_AGE_S_MAX:
             log.info("alarm.history_ignored", device=device, event_id=event.event_id, age_s=round(age_s))
         else:
-            fire = ActiveFire(event.first_seen_unix_ms, event.event_id, device, event.zone, event.camera)
+            lasted_ms = event.time_unix_ms - event.first_seen_unix_ms
+            since_unix_ms = event.first_seen_unix_ms if event.clock_set else max(0, now_unix_ms - lasted_ms)
+            fire = ActiveFire(since_unix_ms, event.event_id, device, event.zone, event.camera)
             self._hold(fire, Source.BUS, self._clock.monotonic_s() + REMOTE_TTL_S)
 
     def on_link(self, device: str, fires: Iterable[ActiveFire]) -> None:
         """Another device tells all its own active fires over the direct link: what it no longer tells is over."""
-        told = {fire.event_id: fire for fire in fires if fire.device == device != self._device}
+        told = {fire.event_id: self._dated(fire) for fire in fires if fire.device == device != self._device}
         over = [
             event_id
             for event_id, held in self._held.items()
@@ -106,6 +112,12 @@ class MarketAlarm:
         for fire in told.values():
             self._hold(fire, Source.LINK, self._clock.monotonic_s() + REMOTE_TTL_S)
 
+    def clock_was_set(self) -> None:
+        """Give every fire that is held its true time."""
+        for held in self._held.values():
+            held.fire = replace(held.fire, since_unix_ms=self._clock.settled(held.fire.since_unix_ms))
+        self._tell_all()
+
     def expire(self) -> None:
         """Drop what nobody has repeated in time. To be called about once a second."""
         now_s = self._clock.monotonic_s()
@@ -114,6 +126,11 @@ class MarketAlarm:
                 log.warning("alarm.expired", event_id=event_id, device=held.fire.device)
                 del self._held[event_id]
         self._tell_all()
+
+    def _dated(self, fire: ActiveFire) -> ActiveFire:
+        """Another device's milliseconds since its boot say nothing here: the fire counts from when it was heard."""
+        is_true = fire.since_unix_ms >= CLOCK_FLOOR_UNIX_MS
+        return fire if is_true else replace(fire, since_unix_ms=self._clock.unix_ms())
 
     def _hold(self, fire: ActiveFire, source: Source, until_s: float) -> None:
         if fire.event_id in self._cleared:

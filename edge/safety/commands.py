@@ -9,8 +9,8 @@ from contract.access import DeviceIdentity
 from contract.delivery import CommandReply, SirenCommand
 from contract.signature import BadSignatureError, Verifier
 from contract.topics import Topic, TopicFilter
+from edge.ports import Timekeeper
 from edge.safety.siren import Siren
-from runtime.clock import Clock
 from runtime.errors import RetryableError
 from transport.ports import Session
 
@@ -32,7 +32,7 @@ class SirenCommands:
         identity: DeviceIdentity,
         verifier: Verifier,
         sirens: Sequence[Siren],
-        clock: Clock,
+        clock: Timekeeper,
     ) -> None:
         self._session = session
         self._identity = identity
@@ -60,6 +60,9 @@ class SirenCommands:
     def _obey(self, command: SirenCommand) -> CommandReply:
         if command.expires_unix_ms - command.issued_unix_ms > LIFE_MS_MAX:
             return self._reply(command, "refused", f"it may live for {LIFE_MS_MAX // 1000} s at most")
+        if self._clock.boot_id is not None:
+            # Who does not know the time cannot tell a command from a recording of one.
+            return self._reply(command, "refused", "this device does not know the time yet: try again in a moment")
         if self._clock.unix_ms() > command.expires_unix_ms:
             return self._reply(command, "expired", "")
         if not self._sirens:

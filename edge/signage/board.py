@@ -7,11 +7,11 @@ from pydantic import BaseModel, ConfigDict
 
 from contract.schedule import decide
 from contract.signage import Item, Manifest, Name
-from edge.ports import ActiveFire
+from edge.ports import ActiveFire, Timekeeper
 from edge.signage.live import STALE_AFTER_S, LiveBays, LotView
-from runtime.clock import Clock
 
 KOREA_UTC_OFFSET_MINUTES = 540
+CLOCK_STEP_MS = 100  # finer differences are the time it takes to read two clocks
 UNNAMED_LETTERS_MAX = 2  # an id as short as a letter reads better as a capital
 
 FindManifest = Callable[[], Manifest | None]
@@ -59,7 +59,8 @@ class LotState(_State):
 class PageState(_State):
     """What a page shows: `fires` above everything, else `items` in turn, else the standby page.
 
-    `is_fed`: whether the agent has its broker, so that live values can come in at all.
+    `is_fed`: whether the agent has its broker, so that live values can come in at all. `clock_ahead_ms`: how far the
+    true time is ahead of this machine's wall clock, which a page reads; none while the device does not know the time.
     """
 
     market: str
@@ -75,6 +76,7 @@ class PageState(_State):
     items: tuple[ItemState, ...]
     lots: tuple[LotState, ...]
     is_fed: bool
+    clock_ahead_ms: int | None = None
     stale_after_s: float = STALE_AFTER_S
 
 
@@ -89,7 +91,7 @@ class Board:
         manifest: FindManifest,
         bays: LiveBays,
         is_fed: Callable[[], bool],
-        clock: Clock,
+        clock: Timekeeper,
     ) -> None:
         self._market = market
         self._zones = zones
@@ -169,11 +171,20 @@ class Board:
             items=tuple(_item(item) for item in items),
             lots=self._lots(manifest.lots if manifest else ()),
             is_fed=self._is_fed(),
+            clock_ahead_ms=self._clock_ahead_ms(),
         )
+
+    def _clock_ahead_ms(self) -> int | None:
+        if self._clock.boot_id is not None:
+            return None
+        now_unix_ms = self._clock.unix_ms()
+        return round((self._clock.from_wall(now_unix_ms) - now_unix_ms) / CLOCK_STEP_MS) * CLOCK_STEP_MS
 
     def _decide(self, manifest: Manifest | None) -> tuple[str | None, tuple[Item, ...], str]:
         if manifest is None:
             return None, (), "no manifest yet: standby"
+        if self._clock.boot_id is not None:
+            return None, (), "this device does not know the time yet, so no schedule can be followed: standby"
         decision = decide(manifest, self._clock.unix_ms())
         if decision.playlist is None:
             return None, (), decision.why

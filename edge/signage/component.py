@@ -12,7 +12,7 @@ from contract.signage import SignedManifest
 from contract.signature import Verifier
 from contract.telemetry import BayBatch
 from contract.topics import Topic, TopicFilter
-from edge.ports import AlarmState, Report
+from edge.ports import AlarmState, Report, Timekeeper
 from edge.settings import DeviceSettings
 from edge.signage.activation import Activation
 from edge.signage.board import Board
@@ -20,7 +20,6 @@ from edge.signage.live import LiveBays
 from edge.signage.player import HOST, PlayerServer, build_app
 from edge.signage.pool import AssetPool
 from edge.signage.screen import Heartbeat, ScreenWatch
-from runtime.clock import Clock
 from runtime.errors import RetryableError
 from transport.ports import Session
 
@@ -39,7 +38,7 @@ class Signage:
     name = "signage"
 
     def __init__(
-        self, settings: DeviceSettings, *, session: Session, alarm: AlarmState, report: Report, clock: Clock
+        self, settings: DeviceSettings, *, session: Session, alarm: AlarmState, report: Report, clock: Timekeeper
     ) -> None:
         self._settings = settings
         self._session = session
@@ -79,6 +78,11 @@ class Signage:
         """Where each screen's page is served, on this device's loopback."""
         port = self._settings.player.port
         return {screen: f"http://{HOST}:{port}/screen/{screen}" for screen in self._board.screens}
+
+    def clock_was_set(self) -> None:
+        """The schedule can be followed now, and what was reported gets its true time."""
+        self._report_due.set()
+        self._board.changed()
 
     async def run(self) -> None:
         """Serve, fetch and report until cancelled."""
@@ -120,7 +124,8 @@ class Signage:
         self._board.changed()
 
     def _heartbeat(self, screen: str, heartbeat: Heartbeat) -> None:
-        self._watches[screen].heartbeat(heartbeat, self._clock.monotonic_s())
+        painted = {"painted_unix_ms": self._clock.from_wall(heartbeat.painted_unix_ms)}  # a page reads the wall clock
+        self._watches[screen].heartbeat(heartbeat.model_copy(update=painted), self._clock.monotonic_s())
         self._report_screen(screen)
 
     def _report_screen(self, screen: str) -> None:

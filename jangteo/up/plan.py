@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 HEAD = "Written by `jangteo up` at every start. Change the site file instead."
 SERVICES = (Role.INGEST, Role.ALERTS, Role.CONSOLE)
+UPKEEP = "upkeep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,8 @@ def make_plan(
     trial = program.kind == "trial"
     _write_services(here, trial_broker=trial)
     broker = _process(layout, "broker", program.command())
-    processes = [broker, *(_process(layout, role.value, _jangteo(role.value, layout)) for role in SERVICES)]
+    services = (*(role.value for role in SERVICES), UPKEEP)
+    processes = [broker, *(_process(layout, name, _jangteo(name, layout)) for name in services)]
     players: dict[str, str] = {}
     if options.simulate:
         processes += _simulated(here, options)
@@ -139,6 +141,7 @@ def _write_services(here: _Site, *, trial_broker: bool) -> None:
         },
         HEAD,
     )
+    write_yaml(layout.settings(UPKEEP), {"database_url": database_url, "series": series}, HEAD)
 
 
 def _write_device(here: _Site, block: DeviceBlock, files: Sequence[CameraFile], player_port: int) -> None:

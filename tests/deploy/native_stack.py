@@ -194,6 +194,7 @@ def running_stack(root: Path) -> Iterator[Native]:
         assert enrolled.returncode == 0, enrolled.stderr
         for service in ("ingest", "alerts", "console"):
             native.start_ours(service)
+        _start_upkeep(native)
         try:
             eventually(lambda: accepts_connections("127.0.0.1", native.ports["console"]), within_s=40)
         except AssertionError as error:
@@ -285,6 +286,14 @@ def _start_mosquitto(native: Native) -> None:
         file.write(f"\nuser {pwd.getpwuid(os.getuid()).pw_name}\n")
     native.start("mosquitto", [str(program), *words])
     eventually(lambda: accepts_connections("127.0.0.1", native.ports["devices"]), what="Mosquitto")
+
+
+def _start_upkeep(native: Native) -> None:
+    native.mount("upkeep")
+    settings = native.folder("upkeep", "/etc/jangteo") / "upkeep.yaml"
+    with settings.open("a", encoding="utf-8") as file:
+        file.write("canary_every_s: 5\ncanary_age_s_max: 30\n")  # a test does not wait for minutes
+    native.start("upkeep", native.command("upkeep"), cwd=native.root)
 
 
 def _start_market(native: Native) -> None:

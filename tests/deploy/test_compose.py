@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from broker.alerts.settings import AlertsSettings
 from broker.console.settings import ConsoleSettings
 from broker.ingest.settings import IngestSettings
+from broker.upkeep.settings import UpkeepSettings
 from edge.settings import DeviceSettings
 from jangteo.cli import app
 from jangteo.deployment import make_secrets
@@ -25,6 +26,7 @@ MODELS: dict[str, type[SettingsModel]] = {
     "ingest": IngestSettings,
     "alerts": AlertsSettings,
     "console": ConsoleSettings,
+    "upkeep": UpkeepSettings,
     "enrol": ConsoleSettings,
     "edge": DeviceSettings,
 }
@@ -44,7 +46,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_stack_is_whole() -> None:
     others = {"mosquitto", "influxdb", "grafana", "postgres"}
-    assert set(SERVICES) == {"ingest", "alerts", "console", "market", "enrol"} | others
+    assert set(SERVICES) == {"ingest", "alerts", "console", "upkeep", "market", "enrol"} | others
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -160,7 +162,7 @@ def test_postgres_is_not_called_well_while_it_is_being_set_up() -> None:
 
 
 def test_settings_point_at_services_and_ports_of_the_stack(made: Path) -> None:
-    for name in ("ingest", "alerts", "console"):
+    for name in ("ingest", "alerts", "console", "upkeep"):
         text = (made / "deploy" / "compose" / f"{name}.yaml").read_text(encoding="utf-8")
         for host in re.findall(r"(?:host: |@|http://)([a-z]+)(?=[:/\s])", text):
             assert host in SERVICES, f"{name}.yaml names {host}"

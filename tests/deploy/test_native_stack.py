@@ -8,8 +8,8 @@ import re
 import signal
 import subprocess
 import time
-from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,15 @@ import psycopg
 import pytest
 
 from runtime.secret_files import write_secret
+from tests.dashboards.grafana import ALL, Source, View, queries_of, values, variables_of
 from tests.deploy.native_stack import ROOT, Native, postgres_program, running_stack
 from tests.eventually import eventually
 
 pytestmark = pytest.mark.server
 
-DASHBOARDS = sorted((ROOT / "dashboards" / "generated").glob("*.json"))
+DASHBOARDS: list[dict[str, Any]] = [
+    json.loads(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "dashboards" / "generated").glob("*.json"))
+]
 BAYS = {"a-01", "a-02", "a-03", "a-04"}
 HOUR_MS = 3_600_000
 
@@ -52,13 +55,30 @@ def test_the_markets_bays_reach_the_console_influxdb_and_postgres(stack: Native)
         assert connection.execute("SHOW synchronous_commit").fetchone() == ("on",)
 
 
+def test_the_canary_reads_back_what_the_market_sent_and_the_parts_are_readings(stack: Native) -> None:
+    def well() -> bool:
+        with stack.database() as connection:
+            row = connection.execute("SELECT counters FROM parts WHERE part = 'upkeep'").fetchone()
+        counters = {} if row is None else row[0]
+        return counters.get("canary_devices") == 1 and counters.get("canary_ok") == 1 and "windows_total" in counters
+
+    eventually(lambda: {"ingest", "console", "upkeep"} <= subjects(stack, "services", "ok"), within_s=40)
+    eventually(well, within_s=60, every_s=0.5, what="the canary has found the device's reading in InfluxDB")
+
+
 def registered(stack: Native) -> list[tuple[str, ...]]:
     with stack.database() as connection:
         return connection.execute("SELECT market, device, state FROM devices").fetchall()
 
 
 def written_bays(stack: Native) -> set[str]:
-    answer = stack.influx.query('SELECT last("state") FROM jangteo.autogen.bays GROUP BY "subject"').json()
+    return subjects(stack, "bays", "state")
+
+
+def subjects(stack: Native, kind: str, field: str) -> set[str]:
+    """Of which something is in InfluxDB."""
+    query = f'SELECT last("{field}") FROM jangteo.autogen."{kind}" GROUP BY "subject"'  # noqa: S608 - InfluxQL of a test
+    answer = stack.influx.query(query).json()
     return {found["tags"]["subject"] for found in answer["results"][0].get("series", ())}
 
 
@@ -66,7 +86,7 @@ def test_every_address_of_the_files_was_met(stack: Native) -> None:
     assert stack.used == set(stack.addresses()), "an address is rewritten that no file names any more"
 
 
-@pytest.mark.parametrize("service", ["ingest", "alerts", "console", "market"])
+@pytest.mark.parametrize("service", ["ingest", "alerts", "console", "upkeep", "market"])
 def test_the_services_own_health_checks_say_that_they_are_well(stack: Native, service: str) -> None:
     def ok() -> bool:
         found = subprocess.run(stack.health_command(service), capture_output=True, text=True, check=False)
@@ -140,78 +160,64 @@ def test_a_wrong_database_password_and_a_wrong_token_are_refused(stack: Native) 
     assert httpx.get(f"{stack.console_url}/api/v1/markets", trust_env=False).status_code == 401
 
 
-def targets() -> list[tuple[str, str]]:
-    found = []
-    for path in DASHBOARDS:
-        for panel in json.loads(path.read_text(encoding="utf-8"))["panels"]:
-            found += [(panel["title"], target["query"]) for target in panel["targets"]]
-    return found
+def targets() -> list[tuple[str, str, str | None]]:
+    """(title, query, shortest interval) of every query of every panel of every dashboard."""
+    return [
+        (title, target["query"], panel.get("interval"))
+        for dashboard in DASHBOARDS
+        for title, panel, target in queries_of(dashboard)
+    ]
 
 
-def ask(stack: Native, query: str, until_ms: int | None = None) -> list[dict[str, Any]]:
-    """Ask as Grafana does: POST /query with the provisioned data source's database and header."""
+def ask(
+    stack: Native, query: str, interval_min: str | None = None, until_ms: int | None = None
+) -> list[dict[str, Any]]:
+    """Ask as Grafana does: with the provisioned data source's database and header."""
     until_ms = until_ms or time.time_ns() // 1_000_000
-    query = query.replace("$market", "jungang").replace("$__interval", "30s")
-    query = query.replace("$timeFilter", f"time >= {until_ms - HOUR_MS}ms and time <= {until_ms}ms")
-    assert "$" not in query.replace("$/", ""), f"a variable that this test does not know: {query}"
+    variables = {name: one for dashboard in DASHBOARDS for name, one in variables_of(dashboard).items()}
+    chosen = dict.fromkeys(variables, ALL) | {"market": "jungang", "one_market": "jungang"}
+    text = View(until_ms - HOUR_MS, until_ms, variables, chosen).query(query, interval_min)
     token = (stack.secrets / "grafana" / "influxdb_token").read_text(encoding="utf-8").strip()
-    answer = httpx.post(
-        f"{stack.influx_url}/query",
-        params={"db": "jangteo", "epoch": "ms"},
-        data={"q": query},
-        headers={"Authorization": f"Token {token}"},
-        timeout=10,
-        trust_env=False,
-    )
-    assert answer.status_code == 200, answer.text
-    (result,) = answer.json()["results"]
-    assert "error" not in result, f"{query}: {result}"
-    return list(result.get("series", ()))
+    with closing(Source(stack.influx_url, token, "jangteo")) as source:
+        return source.ask(text)
 
 
-def values(series: list[dict[str, Any]]) -> list[Any]:
-    return [row[1] for one in series for row in one["values"] if row[1] is not None]
-
-
-@pytest.mark.parametrize(("title", "query"), targets())
-def test_every_panel_of_the_dashboards_gets_an_answer(stack: Native, title: str, query: str) -> None:
-    assert isinstance(ask(stack, query), list), title
+@pytest.mark.parametrize(("title", "query", "interval_min"), targets())
+def test_every_panel_of_the_dashboards_gets_an_answer(
+    stack: Native, title: str, query: str, interval_min: str | None
+) -> None:
+    assert isinstance(ask(stack, query, interval_min), list), title
 
 
 def test_the_bay_panels_answer_with_the_bays(stack: Native) -> None:
-    asked = {title: query for title, query in targets() if 'FROM "bays"' in query}
-    each = ask(stack, asked["자리마다 / each bay"])
+    asked = {title.rpartition(" [")[0]: query for title, query, _ in targets() if 'FROM "bays"' in query}
+    each = ask(stack, asked["자리마다 / each bay"], "30s")
     assert {one["tags"]["subject"] for one in each} == BAYS
     assert set(values(each)) <= {"free", "occupied", "unknown"}
-    shares = values(ask(stack, asked["점유율 / share occupied"]))
-    assert shares
-    assert all(0 <= share <= 1 for share in shares)
     stats = [asked[f"{title} bays"] for title in ("빈 자리 / free", "주차 / occupied", "모름 / unknown")]
 
     def every_bay_is_counted_once() -> bool:
-        totals: Counter[int] = Counter()
         until_ms = time.time_ns() // 1_000_000
-        for query in stats:
-            for one in ask(stack, query, until_ms):
-                totals.update({row[0]: row[1] for row in one["values"] if row[1] is not None})
-        assert max(totals.values()) <= len(BAYS), totals
-        return len(BAYS) in totals.values()
+        counts = [sum(values(ask(stack, query, "30s", until_ms))) for query in stats]
+        assert sum(counts) <= len(BAYS), counts
+        return bool(sum(counts) == len(BAYS))
 
     eventually(every_bay_is_counted_once, within_s=30, every_s=1, what="free, occupied and unknown are all bays")
 
 
 def test_the_dashboards_market_variable_lists_the_market(stack: Native) -> None:
-    for path in DASHBOARDS:
-        for variable in json.loads(path.read_text(encoding="utf-8"))["templating"]["list"]:
+    for dashboard in DASHBOARDS:
+        for variable in dashboard["templating"]["list"]:
             if variable["name"] == "market":
-                assert [row[1] for one in ask(stack, variable["query"]) for row in one["values"]] == ["jungang"]
+                rows = [row for one in ask(stack, variable["query"]) for row in one["values"]]
+                assert {row[-1] for row in rows} == {"jungang"}, variable["query"]
 
 
 # Last in the file: it ends what the others need.
 def test_sigterm_ends_every_service_cleanly_and_the_market_says_goodbye(stack: Native) -> None:
     assert stack.end("market") == 0, stack.said("market")
     eventually(lambda: stack.api("GET", "devices")[0]["presence"] == "offline", what="presence is offline")
-    for service in ("console", "alerts", "ingest", "mosquitto", "postgres"):
+    for service in ("upkeep", "console", "alerts", "ingest", "mosquitto", "postgres"):
         number = signal.SIGINT if service == "postgres" else signal.SIGTERM  # what its image names as its stop signal
         assert stack.end(service, number) == 0, f"{service}: {stack.said(service)}"
         assert "Traceback" not in stack.said(service)

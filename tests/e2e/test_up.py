@@ -74,7 +74,7 @@ def test_a_second_start_keeps_the_data_and_every_secret_is_private(tmp_path: Pat
         token = first.token
         answer = first.http.post("/api/v1/markets/jungang/notices", json={"title": "공지", "text": "내일 휴장"})
         assert answer.status_code == 201, answer.text
-        assert set(first.processes()) == {"broker", "ingest", "alerts", "console"}
+        assert set(first.processes()) == {"broker", "ingest", "alerts", "console", "upkeep"}
         assert {bay["reason"] for bay in first.api("markets/jungang/occupancy")["bays"]} == {"never-reported"}
         assert first.stop() == 0
     with RunningMarket(data, ["--no-sim"]) as second:
@@ -103,7 +103,7 @@ def test_two_installs_share_no_secret(tmp_path: Path) -> None:
 def test_no_process_is_left_when_up_itself_is_killed(tmp_path: Path) -> None:
     with RunningMarket(tmp_path / "var") as market:
         children = list(market.processes().values())
-        assert len(children) == 8
+        assert len(children) == 9
         parent = children[0].ppid()
         os.kill(parent, signal.SIGKILL)
         eventually(lambda: not [one for one in children if _runs(one)], within_s=20.0, what="all children end")

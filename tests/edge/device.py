@@ -11,15 +11,16 @@ from contract.delivery import Delivered
 from contract.events import FireEvent, StillEvent, TroubleEvent
 from contract.payload import Payload
 from contract.presence import Presence, SettingsReport
-from contract.telemetry import BayBatch, SirenBatch
+from contract.telemetry import AgentBatch, BayBatch, SirenBatch
 from contract.topics import Topic, TopicFilter
 from edge.agent import Agent
 from edge.settings import DeviceSettings
+from runtime.clock import Clock, SystemClock
 from tests.eventually import eventually_async
 from transport.memory_bus import MemoryBus
 from transport.ports import P
 
-HEARD = (Presence, SettingsReport, BayBatch, SirenBatch, FireEvent, StillEvent, TroubleEvent)
+HEARD = (Presence, SettingsReport, AgentBatch, BayBatch, SirenBatch, FireEvent, StillEvent, TroubleEvent)
 
 
 def settings(folder: Path, device: str = "fire-1", **blocks: object) -> DeviceSettings:
@@ -30,6 +31,7 @@ def settings(folder: Path, device: str = "fire-1", **blocks: object) -> DeviceSe
         "broker": {"host": "127.0.0.1"},
         "signing_public_key": "0" * 64,
         "assets_url": "http://127.0.0.1:8600/assets",
+        "clock": {"source": "trusted"},  # whoever keeps the time of the machine that the tests run on
     }
     return DeviceSettings.model_validate(base | blocks)
 
@@ -42,7 +44,8 @@ QUICK = {"period_s": 0.1, "debounce_s": 0.1}
 class Centre:
     """Hears everything that devices say and, as ingest and alerts do, confirms it."""
 
-    def __init__(self, bus: MemoryBus) -> None:
+    def __init__(self, bus: MemoryBus, clock: Clock | None = None) -> None:
+        self.clock = clock or SystemClock()
         self.session = bus.session("centre")
         self._heard: list[tuple[Topic, Payload]] = []
         for model in HEARD:
@@ -53,7 +56,14 @@ class Centre:
         if topic.channel in {"telemetry", "event"}:
             store = "readings" if topic.channel == "telemetry" else "incidents"
             number = payload.model_dump(include={"epoch", "seq"})
-            receipt = Delivered.model_validate({"epoch": number["epoch"], "seqs": (number["seq"],), "store": store})
+            receipt = Delivered.model_validate(
+                {
+                    "epoch": number["epoch"],
+                    "seqs": (number["seq"],),
+                    "store": store,
+                    "time_unix_ms": self.clock.unix_ms(),
+                }
+            )
             await self.session.publish(Topic(topic.market, topic.device, "ack", "delivered"), receipt)
 
     def of(self, model: type[P]) -> list[P]:

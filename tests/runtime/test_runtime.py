@@ -27,6 +27,20 @@ def test_backoff_jitters() -> None:
     assert len({Backoff(rng=random.Random(seed)).next_delay_s() for seed in range(50)}) == 50
 
 
+def test_a_first_delay_of_its_own_is_drawn_from_nothing_up_and_comes_again_after_a_reset() -> None:
+    rng = random.Random(3)
+    backoff = Backoff(0.5, 10.0, rng, first_delay_s_max=2.0)
+    firsts = []
+    for _ in range(400):
+        firsts.append(backoff.next_delay_s())
+        assert 0.5 <= backoff.next_delay_s() <= 1.0, "from the second on it doubles as ever"
+        assert 1.0 <= backoff.next_delay_s() <= 2.0
+        backoff.reset()
+    assert 0.0 <= min(firsts) < 0.1
+    assert 1.9 < max(firsts) <= 2.0
+    assert sum(one < 1.0 for one in firsts) in range(160, 241)
+
+
 def test_a_manual_clock_moves_only_when_told() -> None:
     clock = ManualClock(unix_ms=1000, monotonic_s=5.0)
     clock.advance(1.5)

@@ -17,8 +17,10 @@ from runtime.backoff import Backoff
 from runtime.errors import RetryableError
 from tests.eventually import eventually, eventually_async
 from tests.mqtt_fixtures import PASSWORDS, RunningBroker, running_mosquitto, running_trial
+from transport.consumer_connection import PahoConnection
+from transport.consumer_socket import SocketConnection
 from transport.memory_bus import MemoryBus
-from transport.mqtt_consumer import MqttConsumer
+from transport.mqtt_consumer import ConsumerClient, MqttConsumer
 from transport.mqtt_session import MqttSession
 from transport.ports import BatchHandler, Consumer, ConsumerSettings, RawMessage, Session, Will
 
@@ -75,9 +77,10 @@ class InMemory:
 
 
 class OverBroker:
-    def __init__(self, broker: RunningBroker) -> None:
+    def __init__(self, broker: RunningBroker, client: ConsumerClient) -> None:
         self.kind = broker.kind
         self.broker = broker
+        self._client: ConsumerClient = client
 
     def session(self, username: str, will: Will | None = None) -> Session:
         return MqttSession(self.broker.settings(username), will, backoff=Backoff(0.02, 0.1))
@@ -89,6 +92,7 @@ class OverBroker:
             handler,
             backoff=Backoff(0.02, 0.1),
             retry_backoff=Backoff(0.02, 0.1),
+            client=self._client,
         )
 
     def publish_raw(self, topic: str, body: bytes) -> None:
@@ -110,8 +114,9 @@ class OverBroker:
             sock = link._client._client.socket()
         else:
             assert isinstance(link, MqttConsumer)
-            assert link._connection is not None
-            sock = link._connection._client.socket()
+            connection = link._connection
+            assert isinstance(connection, PahoConnection | SocketConnection)
+            sock = connection._client.socket() if isinstance(connection, PahoConnection) else connection._socket
         assert isinstance(sock, socket.socket)
         sock.shutdown(socket.SHUT_RDWR)
 
@@ -124,13 +129,14 @@ class OverBroker:
 
 @contextmanager
 def open_bus(kind: str, directory: Path) -> Iterator[Bus]:
+    """`memory`, or a broker (`mosquitto`, `trial`), with `-paho` where consumers shall be paho's."""
+    broker, _, paho = kind.partition("-")
     with ExitStack() as stack:
-        if kind == "memory":
+        if broker == "memory":
             yield InMemory()
-        elif kind == "mosquitto":
-            yield OverBroker(stack.enter_context(running_mosquitto(directory)))
         else:
-            yield OverBroker(stack.enter_context(running_trial(directory)))
+            running = running_mosquitto if broker == "mosquitto" else running_trial
+            yield OverBroker(stack.enter_context(running(directory)), "paho" if paho else "socket")
 
 
 @asynccontextmanager

@@ -29,6 +29,12 @@ def bus(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bus]:
         yield opened
 
 
+both_clients = pytest.mark.parametrize(
+    "bus", ["memory", "mosquitto", "mosquitto-paho", "trial", "trial-paho"], indirect=True
+)
+"""For what is a consumer's: its two clients on each broker."""
+
+
 class Inbox:
     """A handler that keeps what it got."""
 
@@ -118,7 +124,7 @@ async def test_the_will_speaks_when_a_session_dies_and_only_then(bus: Bus) -> No
         await edge.publish(PRESENCE, presence("online"))
 
     edge.on_connect(birth)
-    async with running(console, edge):
+    async with running(console), running(edge):
         await eventually_async(lambda: inbox.payloads == [presence("online")])
         async with running(other):
             pass
@@ -201,6 +207,7 @@ async def test_a_slow_handler_delays_only_its_own_subscription(bus: Bus) -> None
         await eventually_async(lambda: seen == [1, 2, 3], what="in order")
 
 
+@both_clients
 async def test_many_publishes_at_once(bus: Bus) -> None:
     edge, recorder = bus.session(EDGE), Recorder()
     with consuming(bus.consumer("ingest", TELEMETRY, recorder)):
@@ -210,6 +217,7 @@ async def test_many_publishes_at_once(bus: Bus) -> None:
     assert sorted(seqs_of(recorder)) == list(range(1, 201))
 
 
+@both_clients
 async def test_a_consumer_gets_batches_in_order(bus: Bus) -> None:
     edge, recorder = bus.session(EDGE), Recorder()
     with consuming(bus.consumer("ingest", TELEMETRY, recorder)):
@@ -221,6 +229,7 @@ async def test_a_consumer_gets_batches_in_order(bus: Bus) -> None:
     assert recorder.messages[0].topic == str(BAYS)
 
 
+@both_clients
 async def test_while_a_consumer_is_away_its_messages_wait(bus: Bus) -> None:
     edge, recorder = bus.session(EDGE), Recorder()
     with consuming(bus.consumer("ingest", TELEMETRY, recorder)):
@@ -232,6 +241,7 @@ async def test_while_a_consumer_is_away_its_messages_wait(bus: Bus) -> None:
     assert seqs_of(recorder) == list(range(1, 301))
 
 
+@both_clients
 async def test_a_retryable_error_holds_the_batch_and_calls_again(bus: Bus) -> None:
     edge, recorder = bus.session(EDGE), Recorder(fail_first=3)
     with consuming(bus.consumer("ingest", TELEMETRY, recorder)):
@@ -242,6 +252,7 @@ async def test_a_retryable_error_holds_the_batch_and_calls_again(bus: Bus) -> No
     assert seqs_of(recorder) == [1, 2, 3, 4, 5]
 
 
+@both_clients
 async def test_what_a_handler_did_not_commit_comes_again(bus: Bus) -> None:
     """A defect ends the consumer; its successor under the same id gets the same messages."""
     edge, broken, recorder = bus.session(EDGE), Recorder(fail_first=1, error=KeyError), Recorder()
@@ -265,6 +276,7 @@ async def test_what_a_handler_did_not_commit_comes_again(bus: Bus) -> None:
     assert seqs_of(recorder) == [1, 2, 3]
 
 
+@both_clients
 async def test_a_link_that_breaks_while_the_handler_works_redelivers(bus: Bus) -> None:
     edge, entered, leave = bus.session(EDGE), threading.Event(), threading.Event()
     recorder = Recorder()
@@ -291,6 +303,7 @@ async def test_a_link_that_breaks_while_the_handler_works_redelivers(bus: Bus) -
     assert seqs.count(5) == 1, "no acknowledgement under an old connection's number"
 
 
+@both_clients
 async def test_receipts_reach_the_device(bus: Bus) -> None:
     edge, inbox = bus.session(EDGE), Inbox()
     edge.subscribe(TopicFilter("jungang", "edge-1", "ack", "delivered"), Delivered, inbox)
@@ -307,6 +320,7 @@ async def test_receipts_reach_the_device(bus: Bus) -> None:
             await eventually_async(lambda: inbox.payloads == [receipt])
 
 
+@both_clients
 async def test_two_workers_share_the_work(bus: Bus) -> None:
     edge, one, two = bus.session(EDGE), Recorder(), Recorder()
     shared = ConsumerSettings(filters=TELEMETRY.filters, linger_s=0.01, share_group="ingest")
@@ -319,6 +333,7 @@ async def test_two_workers_share_the_work(bus: Bus) -> None:
     assert two.messages
 
 
+@both_clients
 async def test_an_oversized_body_is_handed_over_cut(bus: Bus) -> None:
     recorder = Recorder()
     settings = ConsumerSettings(filters=TELEMETRY.filters, body_bytes_max=100)
@@ -328,6 +343,7 @@ async def test_an_oversized_body_is_handed_over_cut(bus: Bus) -> None:
     assert recorder.messages[0].body == b"x" * 101
 
 
+@both_clients
 async def test_a_consumer_outlives_the_broker(bus: Bus) -> None:
     edge, recorder = bus.session(EDGE), Recorder()
     consumer = bus.consumer("ingest", TELEMETRY, recorder)
@@ -341,6 +357,7 @@ async def test_a_consumer_outlives_the_broker(bus: Bus) -> None:
             await eventually_async(lambda: seqs_of(recorder) == [9])
 
 
+@both_clients
 def test_bounds_that_do_not_fit_are_refused(bus: Bus) -> None:
     with pytest.raises(BusSettingsError, match="would hear nothing"):
         bus.consumer("ingest", ConsumerSettings(filters=()), Recorder())
@@ -352,6 +369,7 @@ def test_bounds_that_do_not_fit_are_refused(bus: Bus) -> None:
         )
 
 
+@both_clients
 async def test_a_slow_consumer_loses_nothing_and_holds_no_more_than_its_bound(bus: Bus) -> None:
     edge, recorder, gate = bus.session(EDGE), Recorder(), threading.Event()
     small = ConsumerSettings(filters=TELEMETRY.filters, batch_messages_max=10, unacknowledged_max=20, linger_s=0.005)

@@ -16,9 +16,9 @@ from tests.eventually import eventually, eventually_async
 from tests.mqtt_fixtures import RunningBroker
 from tests.transport.buses import TELEMETRY, Recorder, running
 from tests.transport.payloads import BAYS, bays
-from transport.mqtt_consumer import MqttConsumer
+from transport.mqtt_consumer import ConsumerClient, MqttConsumer
 from transport.mqtt_session import MqttSession
-from transport.ports import BrokerSettings, BusSettingsError, PublishTimeoutError
+from transport.ports import BrokerSettings, BusSettingsError, ConsumerSettings, PublishTimeoutError
 
 
 @pytest.fixture
@@ -91,9 +91,14 @@ async def test_a_link_that_breaks_fails_what_is_under_way_at_once(mosquitto: Run
         assert asyncio.get_running_loop().time() - started_s < 3, "not the whole publish timeout"
 
 
+both_clients = pytest.mark.parametrize("client", ["socket", "paho"])
+
+
 @pytest.mark.server
-def test_a_consumer_leaves_a_frozen_broker_in_time(mosquitto: RunningBroker) -> None:
-    consumer, stop = MqttConsumer(mosquitto.settings("ingest"), TELEMETRY, Recorder()), threading.Event()
+@both_clients
+def test_a_consumer_leaves_a_frozen_broker_in_time(mosquitto: RunningBroker, client: ConsumerClient) -> None:
+    settings, stop = mosquitto.settings("ingest"), threading.Event()
+    consumer = MqttConsumer(settings, TELEMETRY, Recorder(), client=client)
     thread = threading.Thread(target=consumer.run, args=(stop,))
     thread.start()
     eventually(lambda: consumer.connected)
@@ -105,16 +110,20 @@ def test_a_consumer_leaves_a_frozen_broker_in_time(mosquitto: RunningBroker) -> 
 
 
 @pytest.mark.server
-def test_a_consumer_with_a_wrong_password_ends_in_words(mosquitto: RunningBroker, tmp_path: Path) -> None:
+@both_clients
+def test_a_consumer_with_a_wrong_password_ends_in_words(
+    mosquitto: RunningBroker, tmp_path: Path, client: ConsumerClient
+) -> None:
     (tmp_path / "wrong").write_text("wrong")
     (tmp_path / "wrong").chmod(0o600)
     settings = BrokerSettings("127.0.0.1", mosquitto.port, "ingest", "ingest", tmp_path / "wrong")
     with pytest.raises(BusSettingsError, match="refused client 'ingest', user 'ingest': "):
-        MqttConsumer(settings, TELEMETRY, Recorder()).run(threading.Event())
+        MqttConsumer(settings, TELEMETRY, Recorder(), client=client).run(threading.Event())
 
 
 @pytest.mark.server
-def test_keep_alives_go_on_while_a_handler_is_held(mosquitto: RunningBroker) -> None:
+@both_clients
+def test_keep_alives_go_on_while_a_handler_is_held(mosquitto: RunningBroker, client: ConsumerClient) -> None:
     """The store is away for longer than the keep-alive time, the queue is full: the connection stays."""
     base = mosquitto.settings("ingest")
     settings = BrokerSettings("127.0.0.1", base.port, "ingest", "ingest", base.password_file, keep_alive_s=1)
@@ -124,7 +133,8 @@ def test_keep_alives_go_on_while_a_handler_is_held(mosquitto: RunningBroker) -> 
         gate.wait(20)
         recorder(messages)
 
-    consumer = MqttConsumer(settings, TELEMETRY.__class__(TELEMETRY.filters, 5, 0.01, 10), handler)  # type: ignore[arg-type] # a list is what it gets
+    small = ConsumerSettings(TELEMETRY.filters, batch_messages_max=5, linger_s=0.01, unacknowledged_max=10)
+    consumer = MqttConsumer(settings, small, handler, client=client)  # type: ignore[arg-type] # a list is what it gets
     thread = threading.Thread(target=consumer.run, args=(stop,))
     thread.start()
     eventually(lambda: consumer.connected)

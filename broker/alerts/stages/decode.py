@@ -11,7 +11,7 @@ from broker.stores.registry import Registry
 from contract.access import DeviceIdentity
 from contract.catalog import UnknownChannelError, channel_of
 from contract.events import Event
-from contract.ids import BadIdError
+from contract.ids import CLOCK_FLOOR_UNIX_MS, BadIdError
 from contract.payload import BadPayloadError
 from contract.presence import Presence
 from contract.topics import BadTopicError, Topic
@@ -62,7 +62,7 @@ class Decode:
             raise _RefusedError("malformed", str(error), identity) from error
         if not isinstance(payload, Event | Presence):
             raise _RefusedError("bad-topic", f"{row.path} is not for {PART}")
-        return Heard(identity, payload, message.topic, message.body, message.retain)
+        return Heard(identity, dated(payload, self._clock.unix_ms()), message.topic, message.body, message.retain)
 
     def _is_enrolled(self, identity: DeviceIdentity) -> bool:
         now = self._clock.monotonic_s()
@@ -93,6 +93,26 @@ class _RefusedError(Exception):
         super().__init__(reason)
         self.kind = kind
         self.sender = sender
+
+
+def dated(payload: Event | Presence, now_unix_ms: int) -> Event | Presence:
+    """What a device said that did not know the time: now, and all else as long ago as its own clock had counted.
+
+    A time that is true all the same (of a fire that the device remembers from before it was restarted) stays, unless
+    it lies after now.
+    """
+    is_set = payload.clock_set if isinstance(payload, Event) else payload.time_unix_ms >= CLOCK_FLOOR_UNIX_MS
+    if is_set:
+        return payload
+    began_unix_ms = now_unix_ms - payload.time_unix_ms
+
+    def true_time(unix_ms: int) -> int:
+        counts_from_boot = unix_ms < CLOCK_FLOOR_UNIX_MS
+        return min(max(0, unix_ms + began_unix_ms) if counts_from_boot else unix_ms, now_unix_ms)
+
+    names = [name for name in type(payload).model_fields if name.endswith("_unix_ms")]
+    times = {name: true_time(getattr(payload, name)) for name in names}
+    return payload.model_copy(update=times | {"time_unix_ms": now_unix_ms})
 
 
 def _number(sender: DeviceIdentity, body: bytes) -> list[Number]:

@@ -36,7 +36,7 @@ class Recognise:
             if isinstance(event, FireEvent):
                 flow.seen.append(fire_sighting(heard, event, self.clock.unix_ms(), self.stale_after_s))
             elif isinstance(event, TroubleEvent):
-                flow.seen.append(trouble_sighting(heard, event, self.clock.unix_ms()))
+                flow.seen.append(trouble_sighting(heard, event, self.clock.unix_ms(), self.stale_after_s))
             elif isinstance(event, StillEvent):
                 self._picture(flow, heard, event)
 
@@ -83,8 +83,9 @@ def fire_sighting(heard: Heard, event: FireEvent, now_unix_ms: int, stale_after_
     )
 
 
-def trouble_sighting(heard: Heard, event: TroubleEvent, now_unix_ms: int) -> Sighting:
-    """A trouble event as a sighting; each subject is a condition of its own."""
+def trouble_sighting(heard: Heard, event: TroubleEvent, now_unix_ms: int, stale_after_s: float) -> Sighting:
+    """A trouble event as a sighting; each subject is a condition of its own; late when older than `stale_after_s`."""
+    time = true_time(event.time_unix_ms, now_unix_ms)
     words = "".join(letter if letter.isprintable() else " " for letter in event.detail)
     return Sighting(
         market=heard.identity.market,
@@ -94,7 +95,7 @@ def trouble_sighting(heard: Heard, event: TroubleEvent, now_unix_ms: int) -> Sig
         event_id=event.event_id,
         name="trouble",
         phase=event.phase,
-        time_unix_ms=true_time(event.time_unix_ms, now_unix_ms),
+        time_unix_ms=time,
         zone=event.zone or NO_ZONE,
         kind=trouble_kind(event.kind, event.subject, heard.identity.device),
         severity=TROUBLE,
@@ -103,6 +104,7 @@ def trouble_sighting(heard: Heard, event: TroubleEvent, now_unix_ms: int) -> Sig
         reason=event.reason.value,
         detail=f"{event.reason.value}: {words}" if words else event.reason.value,
         body=event.model_dump_json(),
+        late=now_unix_ms - time > stale_after_s * 1000,
     )
 
 

@@ -32,7 +32,8 @@ class Write:
         if not work.samples:
             return
         begun_s = self._clock.monotonic_s()
-        readings_count = sum(sample.series.kind not in EVENT_KINDS for sample in work.samples)
+        kinds = [series.kind for series, _, _ in work.samples]
+        readings_count = len(kinds) - sum(map(EVENT_KINDS.__contains__, kinds))
         try:
             self._store.write(work.samples)
         except PartialError as error:

@@ -10,7 +10,6 @@ const SCALE_MIN = 0.4;
 const SCALE_MAX = 1.6;
 const WHERE_SCALE_MIN = 0.3;
 const MINUTE_MS = 60_000;
-const DEFAULT_UTC_OFFSET_MINUTES = 540;
 
 const base = location.pathname.replace(/\/$/, "");
 const byId = (id) => document.getElementById(id);
@@ -259,11 +258,13 @@ function write(card, selector, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-// --- the clock: the market's local time, whatever zone the device is set to ---------------------------------------------
+// --- the clock: the market's local time, whatever zone the device is set to and whatever its own clock believes ---------
 
 function tickClock() {
-  const offset = state ? state.utc_offset_minutes : DEFAULT_UTC_OFFSET_MINUTES;
-  const local = new Date(Date.now() + offset * MINUTE_MS);
+  const known = state !== null && state.clock_ahead_ms !== null;
+  byId("clock").hidden = byId("date").hidden = byId("date-en").hidden = !known;
+  if (!known) return; // a device that does not know the time shows none
+  const local = new Date(Date.now() + state.clock_ahead_ms + state.utc_offset_minutes * MINUTE_MS);
   const parts = (locale, options) => new Intl.DateTimeFormat(locale, { timeZone: "UTC", ...options }).format(local);
   byId("clock").textContent = parts("ko-KR", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   byId("date").textContent = parts("ko-KR", { month: "long", day: "numeric", weekday: "long" });

@@ -130,6 +130,35 @@ def test_a_fire_from_a_device_with_a_broken_clock_is_now(bench: Bench, unix_ms: 
     assert (incident.detail, incident.opened_unix_ms, incident.decided_unix_ms) == ("", NOW_UNIX_MS, NOW_UNIX_MS)
 
 
+def test_a_fire_from_a_device_that_does_not_know_the_time_is_now_and_its_durations_hold(bench: Bench) -> None:
+    since_boot = {"time_unix_ms": 90_000, "first_seen_unix_ms": 84_000, "decided_unix_ms": 88_500, "clock_set": False}
+    bench.hear(fire().model_copy(update=since_boot))
+    (incident,) = bench.incidents()
+    assert (incident.detail, incident.opened_unix_ms) == ("", NOW_UNIX_MS)
+    assert (incident.first_seen_unix_ms, incident.decided_unix_ms) == (NOW_UNIX_MS - 6_000, NOW_UNIX_MS - 1_500)
+
+
+@pytest.mark.parametrize(("first_seen_unix_ms", "expected"), [(NOW_UNIX_MS - 70_000, -70_000), (4 * 10**12, 0)])
+def test_a_true_time_in_an_event_without_a_clock_stays_unless_it_is_to_come(
+    bench: Bench, first_seen_unix_ms: int, expected: int
+) -> None:
+    times = {"time_unix_ms": 90_000, "first_seen_unix_ms": first_seen_unix_ms, "clock_set": False}
+    bench.hear(fire().model_copy(update=times))
+    assert bench.incidents()[0].first_seen_unix_ms == NOW_UNIX_MS + expected
+
+
+def test_a_receipt_tells_the_time(bench: Bench) -> None:
+    bench.hear(fire())
+    receipts = [one for _, one in bench.answers.sent if isinstance(one, Delivered)]
+    assert [one.time_unix_ms for one in receipts] == [NOW_UNIX_MS]
+
+
+def test_a_birth_without_a_clock_is_now(bench: Bench) -> None:
+    bench.hear(presence("online", 90_000))
+    found = next(one for one in Registry(bench.engine).devices(MARKET) if one.device == DEVICE)
+    assert (found.state, found.state_unix_ms) == ("online", NOW_UNIX_MS)
+
+
 def test_a_fire_in_a_zone_that_nobody_enrolled_is_not_refused(bench: Bench) -> None:
     bench.hear(fire(zone="new", camera="new"))
     assert [one.zone for one in bench.incidents()] == ["new"]

@@ -27,6 +27,11 @@ def test_a_trouble_names_part_and_reason() -> None:
     assert text == "[장애] 중앙시장 카메라 cam-1 화면 멈춤 14:32 확인코드 K7Q2"
 
 
+def test_a_late_trouble_says_so_with_its_true_date() -> None:
+    text = trouble_text(Place("중앙시장", "", "cam-1"), "camera", "frozen", "K7Q2", AT_1432_KST, late=True)
+    assert text == "[장애] 중앙시장 카메라 cam-1 화면 멈춤 11/22 14:32 지연 수신 확인코드 K7Q2"
+
+
 def test_every_reason_has_words() -> None:
     assert set(REASONS_KO) == {reason.value for reason in Reason}
 
@@ -46,7 +51,7 @@ def test_whatever_the_names_it_is_one_safe_sms_with_time_and_code(
     place = Place(market, zone, subject)
     for text in (
         fire_text(place, "K7Q2", AT_1432_KST, late=late, head="화재 미확인"),
-        trouble_text(place, subject, "frozen", "K7Q2", AT_1432_KST),
+        trouble_text(place, subject, "frozen", "K7Q2", AT_1432_KST, late=late),
     ):
         assert len(text.encode("euc_kr")) == len(text.encode("cp949")) <= SMS_BYTES_MAX
         assert "14:32" in text

@@ -20,7 +20,7 @@ OPEN = {  # answer without a sign-in, and why that is right
     ("GET", "/sign-in/link/{secret}"),
     ("POST", "/sign-in/link/{secret}"),
 }
-VALUES = {"market": "jungang", "device": "alley-1", "incident_id": "1", "notice_id": "1"}
+VALUES = {"market": "jungang", "device": "alley-1", "incident_id": "1", "notice_id": "1", "letter_id": "1"}
 
 
 def routes(bench: Bench) -> Iterator[tuple[str, str]]:

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.console.live import READING_OF_KIND, STALE_AFTER_S, Heard, LiveState, judge, reading_of
+from broker.console.live import READING_OF_KIND, Heard, LiveState, judge, reading_of
+from broker.series.freshness import STALE_AFTER_S
 from broker.series.ports import Sample, Series, sample_of
 from contract.access import DeviceIdentity
 from contract.delivery import CommandReply

@@ -159,7 +159,7 @@ async def test_what_nobody_expected_is_a_page_and_is_logged(bench: Bench, monkey
         raise RuntimeError("a secret detail")
 
     async with bench.browser() as browser:
-        monkeypatch.setattr(bench.console.dead_letters, "newest", broken)
+        monkeypatch.setattr(bench.console.dead_letters, "find", broken)
         transport = httpx.ASGITransport(bench.app, raise_app_exceptions=False)
         kept = dict(browser.cookies)
         async with httpx.AsyncClient(transport=transport, base_url="http://console.test", cookies=kept) as lenient:

@@ -17,12 +17,16 @@ from broker.stores.database import migrate, open_database, sqlite_url
 from broker.stores.users import ensure_first_manager
 from runtime.errors import FatalError, SettingsError
 from runtime.settings_file import load_settings
+from runtime.watchdog import EXIT_STALLED
 from tests.broker.console.conftest import settings_in
 from tests.eventually import eventually
 
 START = "import sys; from pathlib import Path; from broker.console.service import run_console;"
 START += "from broker.console.settings import ConsoleSettings; from runtime.settings_file import load_settings;"
 START += "run_console(load_settings(Path(sys.argv[1]), ConsoleSettings))"
+
+STALL = "import time, broker.console.link as link, broker.console.service as service; service.LOOP_STALLED_S_MAX = 1.0;"
+STALL += "link.Link.look = lambda self: time.sleep(60);"
 
 
 def answers(address: str) -> bool:
@@ -95,3 +99,18 @@ def test_a_signing_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "signing.key").chmod(0o644)
     with pytest.raises(SettingsError, match="chmod 600"):
         run_console(settings_in(tmp_path))
+
+
+@pytest.mark.server
+def test_a_console_that_hangs_ends_so_that_it_is_started_again(tmp_path: Path, free_port: int) -> None:
+    engine = open_database(sqlite_url(tmp_path / "central.db"))
+    migrate(engine)
+    ensure_first_manager(engine, tmp_path)
+    engine.dispose()
+    file = tmp_path / "console.yaml"
+    settings = settings_in(tmp_path, port=free_port, broker={"port": 1})
+    file.write_text(yaml.safe_dump(settings.model_dump(mode="json")), encoding="utf-8")
+    command = [sys.executable, "-c", STALL + START, str(file)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+    assert ended.returncode == EXIT_STALLED, ended.stderr
+    assert "watchdog.stalled" in ended.stdout + ended.stderr

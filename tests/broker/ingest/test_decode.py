@@ -1,22 +1,26 @@
 """Decoding: what is taken, what is refused and why, and that no bytes can stop it."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Engine
 
-from broker.ingest.known import KnownSeries
+from broker.ingest.known import REFRESH_S, KnownSeries
 from broker.ingest.refusal import RefusalKind
-from broker.ingest.stages.decode import CLOCK_AHEAD_MS_MAX, Decode
+from broker.ingest.stages.decode import CLOCK_AHEAD_MS_MAX, LATE_MS, SUBJECTS_KEPT_MS, Decode
 from broker.ingest.work import Work
+from broker.series.freshness import ROLLUP_STEP_MS
+from broker.stores.registry import Registry
 from contract.access import DeviceIdentity
 from contract.catalog import CATALOG, Role
 from contract.events import FireEvent, Phase, TroubleEvent
-from contract.ids import CLOCK_FLOOR_UNIX_MS
-from contract.telemetry import AgentBatch, AgentReading, Reason
+from contract.ids import CLOCK_FLOOR_UNIX_MS, UNIX_MS_MAX
+from contract.telemetry import AgentBatch, AgentReading, GapBatch, GapCause, GapReading, Reason
 from runtime.clock import ManualClock
-from tests.broker.ingest.conftest import BAYS, EPOCH, WorkOf, bay_batch
+from tests.broker.ingest.conftest import BAYS, EPOCH, MARKET, WorkOf, bay_batch
 from transport.ports import RawMessage
 
 PI_1 = DeviceIdentity("jungang", "pi-1")
@@ -123,6 +127,94 @@ def test_a_device_is_a_subject_of_its_own_agent_readings(decode: Decode, work_of
     assert [one.series.subject for one in work.samples] == ["pi-1"]
 
 
+def test_a_gap_record_is_a_sample_of_its_device(decode: Decode, work_of: WorkOf, clock: ManualClock) -> None:
+    reading = GapReading(
+        time_unix_ms=clock.unix_ms(),
+        device="pi-1",
+        gap_epoch=EPOCH,
+        first_seq=3,
+        last_seq=9,
+        from_unix_ms=clock.unix_ms() - 5000,
+        until_unix_ms=clock.unix_ms(),
+        batches_count=7,
+        readings_count=140,
+        cause=GapCause.OUTBOX_FULL,
+    )
+    topic = "market/v1/jungang/pi-1/telemetry/gaps"
+    work = work_of((topic, GapBatch(epoch=EPOCH, seq=10, readings=(reading,)).to_bytes()))
+    decode(work)
+    (sample,) = work.samples
+    assert (sample.series.kind, sample.series.subject) == ("gaps", "pi-1")
+    assert (sample.fields["cause"], sample.fields["last_seq"]) == ("outbox-full", 9)
+    assert work.receipts == {(PI_1, EPOCH): [10]}
+
+
+def unset(event: FireEvent, uptime_ms: int) -> bytes:
+    times = {"time_unix_ms": uptime_ms, "first_seen_unix_ms": uptime_ms - 900, "decided_unix_ms": uptime_ms - 10}
+    return event.model_copy(update={"clock_set": False, **times}).to_bytes()
+
+
+def test_an_event_from_before_the_clock_was_set_has_the_time_of_its_arrival(
+    decode: Decode, work_of: WorkOf, clock: ManualClock
+) -> None:
+    now, body = clock.unix_ms(), unset(fire(clock.unix_ms()), 60_000)
+    work = work_of((FIRE, body))
+    decode(work)
+    (sample,) = work.samples
+    assert sample.time_unix_ms == now
+    fields = sample.fields
+    assert (fields["first_seen_unix_ms"], fields["decided_unix_ms"]) == (now - 900, now - 10)
+    clock.advance(30)
+    again = work_of((FIRE, body))
+    decode(again)
+    assert again.samples == work.samples, "tried again, or sent again: it overwrites itself"
+
+
+def test_an_event_with_an_unset_clock_and_impossible_times_is_taken(
+    decode: Decode, work_of: WorkOf, clock: ManualClock
+) -> None:
+    work = work_of((FIRE, unset(fire(clock.unix_ms()), UNIX_MS_MAX)))
+    decode(work)
+    assert [sample.time_unix_ms for sample in work.samples] == [clock.unix_ms()]
+
+
+@pytest.mark.parametrize(
+    ("ago_ms", "replayed", "is_late"),
+    [
+        (0, False, False),
+        (LATE_MS, False, False),
+        (LATE_MS + 1, False, True),
+        (LATE_MS + 1, True, True),
+        (0, True, True),
+    ],
+)
+@pytest.mark.parametrize("bay", ["bay-1", "ghost"], ids=["the quick way", "one reading refused"])
+def test_late_and_replayed_readings_name_their_window(
+    decode: Decode, work_of: WorkOf, clock: ManualClock, ago_ms: int, replayed: bool, is_late: bool, bay: str
+) -> None:
+    clock.advance((ROLLUP_STEP_MS - clock.unix_ms() % ROLLUP_STEP_MS + 100) / 1000)  # just behind a window's beginning
+    made = clock.unix_ms() - ago_ms
+    work = work_of((BAYS, bay_batch(made, "bay-2", bay, replayed=replayed).to_bytes()))
+    decode(work)
+    assert work.late_windows == ({("jungang", made - made % ROLLUP_STEP_MS)} if is_late else set())
+    assert len(work.letters) == (bay == "ghost")
+
+
+def test_a_subject_that_left_the_registry_is_refused_soon(
+    decode: Decode, work_of: WorkOf, clock: ManualClock, engine: Engine
+) -> None:
+    def letters() -> int:
+        work = work_of((BAYS, bay_batch(clock.unix_ms(), "bay-1").to_bytes()))
+        decode(work)
+        return len(work.letters)
+
+    assert letters() == 0
+    kept = tuple(one for one in MARKET.subjects if one.subject != "bay-1")
+    Registry(engine).enrol(replace(MARKET, subjects=kept))
+    clock.advance((REFRESH_S + SUBJECTS_KEPT_MS / 1000) + 1)
+    assert letters() == 1
+
+
 NOW = ManualClock().unix_ms()
 GOOD = bay_batch(NOW, "bay-1").to_bytes()
 REFUSED = [
@@ -227,7 +319,7 @@ def test_no_receipt_without_numbers_for_strangers_or_for_events(
 
 def test_ingest_decodes_every_channel_that_it_subscribes_to() -> None:
     wanted = {row.path for row in CATALOG if Role.INGEST in row.readers}
-    kinds = ("bays", "gates", "people", "cameras", "screens", "sirens", "agents")
+    kinds = ("bays", "gates", "people", "cameras", "screens", "sirens", "agents", "gaps")
     assert wanted == {*(f"telemetry/{kind}" for kind in kinds), "event/fire", "event/trouble"}
 
 

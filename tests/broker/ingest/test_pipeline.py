@@ -5,16 +5,13 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import Engine
 
-from broker.ingest.gaps import GapWatch
 from broker.ingest.pipeline import Pipeline
 from broker.ingest.progress import Progress
-from broker.ingest.service import StoredByAlerts, build_pipeline, consumer_settings
+from broker.ingest.service import build_pipeline, consumer_settings, gap_review
 from broker.series.memory import MemorySeriesStore
 from broker.series.ports import Sample
-from broker.stores.database import transaction
 from broker.stores.dead_letters import DeadLetters
-from broker.stores.schema import incident_events
-from contract.access import DeviceIdentity
+from broker.stores.sequences import PATIENCE_S
 from contract.delivery import Delivered
 from contract.payload import Payload
 from contract.topics import Topic
@@ -22,8 +19,6 @@ from runtime.clock import ManualClock
 from runtime.errors import FatalError, RetryableError
 from tests.broker.ingest.conftest import BAYS, EPOCH, bay_batch
 from transport.ports import RawMessage
-
-PI_1 = DeviceIdentity("jungang", "pi-1")
 
 
 class Store(MemorySeriesStore):
@@ -43,10 +38,10 @@ class House:
     def __init__(self, engine: Engine, clock: ManualClock) -> None:
         self.store = Store()
         self.progress = Progress(clock)
-        self.gaps = GapWatch(clock, StoredByAlerts(engine))
+        self.gaps = gap_review(engine, self.store, clock, PATIENCE_S)
         self.letters = DeadLetters(engine)
         self.receipts: list[Delivered] = []
-        self.pipeline: Pipeline = build_pipeline(engine, self.store, self.progress, self.gaps, lambda: self)
+        self.pipeline: Pipeline = build_pipeline(engine, self.store, self.progress, lambda: self, clock)
 
     def publish(self, topic: Topic, payload: Payload) -> None:
         assert str(topic) == "market/v1/jungang/pi-1/ack/delivered"
@@ -80,12 +75,14 @@ def test_a_batch_is_stored_buried_receipted_and_counted(house: House, clock: Man
         "unknown-device",
         "unknown-subject",
     ]
-    assert house.receipts == [Delivered(epoch=EPOCH, seqs=(1, 2, 3), store="readings")]
+    now = clock.unix_ms()
+    assert house.receipts == [Delivered(epoch=EPOCH, seqs=(1, 2, 3), store="readings", time_unix_ms=now)]
     counters = house.counters()
     assert (counters["messages_total"], counters["readings_total"], counters["dead_letters_total"]) == (4, 3, 3)
     assert counters["dead_letters_malformed_total"] == 1
     assert counters["dead_letters_unknown_device_total"] == 1
     assert counters["dead_letters_unknown_subject_total"] == 1
+    house.gaps.review()
     assert house.gaps.counters()["sequence_numbers_awaited"] == 0
 
 
@@ -118,17 +115,8 @@ def test_the_same_batch_again_changes_nothing_in_the_store(house: House, clock: 
     assert house.receipts[0] == house.receipts[1], "told again, because the first receipt may have been lost"
 
 
-def test_a_number_that_alerts_stored_is_no_gap(engine: Engine) -> None:
-    row = {"market": "jungang", "device": "pi-1", "epoch": EPOCH, "event_id": "e" * 32, "name": "still", "phase": None}
-    with transaction(engine) as connection:
-        connection.execute(incident_events.insert(), [{**row, "seq": 2, "time_unix_ms": 0, "body": "{}"}])
-    stored = StoredByAlerts(engine)
-    assert stored((PI_1, EPOCH), [1, 2, 3]) == {2}
-    assert stored((PI_1, "f" * 16), [2]) == frozenset()
-
-
 def test_the_subscription_is_the_catalogues() -> None:
     settings = consumer_settings(None)
     assert sorted(map(str, settings.filters))[:2] == ["market/v1/+/+/event/fire", "market/v1/+/+/event/trouble"]
-    assert len(settings.filters) == 9
+    assert len(settings.filters) == 10
     assert settings.body_bytes_max >= 262_144

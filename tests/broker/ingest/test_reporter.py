@@ -6,9 +6,12 @@ import pytest
 from sqlalchemy import Engine
 
 from broker.ingest.progress import Progress
-from broker.ingest.reporter import NOT_CONNECTED, Reporter
+from broker.ingest.reporter import BUSY_SAID_S, NOT_CONNECTED, Reporter
+from broker.ingest.service import gap_review
+from broker.series.memory import MemorySeriesStore
 from broker.stores.parts import Parts, PartStatus
 from broker.stores.schema import parts as parts_table
+from broker.stores.sequences import PATIENCE_S
 from runtime.clock import ManualClock
 from tests.eventually import eventually
 
@@ -29,7 +32,8 @@ def link() -> Link:
 
 @pytest.fixture
 def reporter(engine: Engine, clock: ManualClock, progress: Progress, link: Link) -> Reporter:
-    return Reporter("ingest", Parts(engine, clock), progress, None, lambda: link.connected)
+    review = gap_review(engine, MemorySeriesStore(), clock, PATIENCE_S)
+    return Reporter("ingest", Parts(engine, clock), progress, review, lambda: link.connected)
 
 
 def status(engine: Engine, clock: ManualClock) -> PartStatus:
@@ -53,6 +57,15 @@ def test_ok_not_connected_and_held(
     progress.flowing()
     reporter.report()
     assert status(engine, clock).state == "ok"
+
+
+def test_a_batch_that_takes_long_is_said_before_the_watchdog_ends_it(
+    engine: Engine, clock: ManualClock, progress: Progress, reporter: Reporter
+) -> None:
+    progress.begun()
+    clock.advance(BUSY_SAID_S + 1)
+    reporter.report()
+    assert (status(engine, clock).state, status(engine, clock).detail) == ("degraded", "one batch takes over 30 s")
 
 
 def test_a_change_is_reported_at_once_and_the_last_word_at_the_end(

@@ -62,7 +62,9 @@ def test_a_rejected_reading_goes_to_the_dead_letter_with_the_stores_words(
     store = MemorySeriesStore()
     work = decoded(known, work_of, clock, "bay-1", "bay-2")
     store.write([Sample(Series("jungang", "pi-2", "bays", "bay-9"), 0, {"distance_mm": "far"})])
-    del work.samples[0].fields["distance_mm"]  # type: ignore[attr-defined]  # a mapping by type, a dict in fact
+    first = work.samples[0]
+    others = {name: value for name, value in first.fields.items() if name != "distance_mm"}
+    work.samples[0] = first._replace(fields=others)
     Write(store, progress, clock)(work)
     assert work.refusals == [RefusalKind.REJECTED]
     assert "holds texts" in work.letters[0].reason

@@ -1,35 +1,14 @@
 """What every series store does: the same tests against memory, SQLite and a real InfluxDB behind nginx."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from broker.series.embedded import EmbeddedSeriesStore
-from broker.series.influx import InfluxSeriesStore
-from broker.series.memory import MemorySeriesStore
 from broker.series.ports import FieldValue, Sample, Series, SeriesStore
 from runtime.errors import PartialError
-from tests.influx_fixtures import InfluxServer
 
 T0 = 1_767_225_600_000
 BAY = Series("jungang", "pi-1", "bays", "bay-1")
 GATE = Series("jungang", "pi-1", "gates", "gate-1")
 ELSEWHERE = Series("nambu", "pi-9", "bays", "bay-1")
-
-
-@pytest.fixture(params=["memory", "embedded", "influx"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SeriesStore]:
-    one: SeriesStore
-    if request.param == "memory":
-        one = MemorySeriesStore()
-    elif request.param == "embedded":
-        one = EmbeddedSeriesStore(tmp_path / "series.db")
-    else:
-        server: InfluxServer = request.getfixturevalue("influx_server")
-        one = InfluxSeriesStore(server.url, server.token, server.org, server.new_bucket())
-    yield one
-    one.close()
 
 
 def bay(offset_ms: int, series: Series = BAY, **fields: FieldValue) -> Sample:

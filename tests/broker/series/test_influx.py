@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from broker.series.influx import InfluxSeriesStore
-from broker.series.influx_lines import line_of
+from broker.series.influx_lines import lines_of
 from broker.series.ports import FieldValue, Sample, Series
+from broker.series.shapes import Shape, ShapedFields
 from runtime.errors import FatalError, PartialError, RetryableError
 from tests.influx_fixtures import InfluxServer
 
@@ -23,7 +24,7 @@ def store(influx_server: InfluxServer, influx_bucket: str) -> Iterator[InfluxSer
 
 def test_a_line_has_sorted_tags_floats_and_milliseconds() -> None:
     sample = Sample(BAY, T0, {"state": 'a"b\\', "in_count": 3, "confidence": 0.5, "sounding": True})
-    assert line_of(sample) == (
+    assert lines_of([sample]).decode() == (
         f'bays,device=pi-1,market=jungang,subject=bay-1 state="a\\"b\\\\",in_count=3,confidence=0.5,sounding=true {T0}'
     )
 
@@ -131,16 +132,35 @@ def test_a_conflict_that_concerns_every_sample_costs_few_requests(
     fields: dict[str, FieldValue] = {"x": "text", "y": True}
     store.write([Sample(BAY, T0, fields)])
     posts = 0
-    post = store._post
+    post = store._writer._post
 
-    def counted(lines: list[str]) -> str | None:
+    def counted(body: bytes, lines_count: int) -> str | None:
         nonlocal posts
         posts += 1
-        return post(lines)
+        return post(body, lines_count)
 
-    monkeypatch.setattr(store, "_post", counted)
+    monkeypatch.setattr(store._writer, "_post", counted)
     with pytest.raises(PartialError) as caught:
         store.write([Sample(BAY, T0 + n, {"x": n, "z": 1}) for n in range(2000)])
     assert len(caught.value.rejected) == 2000
     assert "type conflict" in caught.value.rejected[0].reason
     assert posts == 1
+
+
+def test_of_shaped_samples_exactly_the_conflicting_are_rejected(store: InfluxSeriesStore) -> None:
+    """`ShapedFields` as ingest makes them, among fields that are not."""
+    store.write([Sample(BAY, T0, {"level": 1.5, "state": "free", "flag": True, "kind": "%s"})])
+    good = Shape("bays", ("level", "state", "flag"), frozenset({"state"}), (("kind", "100 %"),))
+    bad = Shape("bays", ("state", "level"), frozenset({"level"}), ())
+    samples = [Sample(BAY, T0 + n, ShapedFields(good, (n + 0.5, "free", n % 2 == 0))) for n in range(1, 40)]
+    for place in (7, 8, 30):
+        samples[place] = Sample(BAY, samples[place].time_unix_ms, ShapedFields(bad, ("free", "high")))
+    samples[20] = Sample(BAY, samples[20].time_unix_ms, {"level": float("nan")})
+    with pytest.raises(PartialError) as caught:
+        store.write(samples)
+    assert [one.index for one in caught.value.rejected] == [7, 8, 20, 30]
+    assert "nan" in caught.value.rejected[2].reason
+    kept = [n for n in range(1, 40) if n - 1 not in {7, 8, 20, 30}]
+    assert list(store.range(BAY, "level", T0 + 1, T0 + 99)) == [(T0 + n, n + 0.5) for n in kept]
+    assert list(store.range(BAY, "flag", T0 + 1, T0 + 99)) == [(T0 + n, n % 2 == 0) for n in kept]
+    assert {value for _, value in store.range(BAY, "kind", T0 + 1, T0 + 99)} == {"100 %"}

@@ -141,6 +141,41 @@ def test_an_old_fire_that_may_still_burn_escalates(engine: Engine, clock: Manual
     assert set(states(engine, clock).values()) == {"due"}
 
 
+def test_an_old_trouble_that_is_over_tells_nobody_and_rising_again_makes_it_due_again(
+    engine: Engine, clock: ManualClock, store: Incidents
+) -> None:
+    old = NOW_UNIX_MS - 3_600_000
+
+    def camera(number: int, phase: Phase, unix_ms: int, *, late: bool) -> Sighting:
+        seen = sighting(number, phase, unix_ms=unix_ms, late=late)
+        return replace(seen, kind="camera-cam-1", severity="trouble", part="camera", reason="frozen", detail="frozen")
+
+    record(engine, clock, camera(1, RAISED, old, late=True), camera(1, CLEARED, old + 60_000, late=True))
+    assert states(engine, clock) == dict.fromkeys((f"{MANAGER}:t0", f"{SECOND_MANAGER}:t0"), "cancelled")
+    clock.advance(5)
+    (again,) = record(engine, clock, camera(2, RAISED, old + 90_000, late=False))
+    assert (again.effect, again.messages_due) == (Effect.REOPENED, 2)
+    found = Messages(engine, clock).claim(10)
+    assert [(one.due_unix_ms, one.created_unix_ms, one.error) for one in found] == [
+        (NOW_UNIX_MS + 5_000, NOW_UNIX_MS + 5_000, None)
+    ] * 2
+    assert store.open_and_recent(MARKET)[0].detail == "frozen"
+
+
+def test_the_first_word_of_an_old_fire_that_is_tried_again_goes_out_although_it_is_over(
+    engine: Engine, clock: ManualClock
+) -> None:
+    old = NOW_UNIX_MS - 3_600_000
+    record(engine, clock, sighting(1, unix_ms=old, late=True))
+    for one in Messages(engine, clock).claim(10):
+        Messages(engine, clock).retry(one.message_id, NOW_UNIX_MS + 30_000, "busy")
+    record(engine, clock, sighting(1, CLEARED, unix_ms=old + 60_000, late=True))
+    assert [key for key, state in states(engine, clock).items() if state == "due"] == [
+        f"{SECOND_MANAGER}:0",
+        f"{MANAGER}:0",
+    ]
+
+
 def test_rising_again_within_the_window_is_an_update(engine: Engine, clock: ManualClock, store: Incidents) -> None:
     record(engine, clock, sighting(1), sighting(1, CLEARED, unix_ms=NOW_UNIX_MS + 10_000))
     (again,) = record(engine, clock, sighting(2, unix_ms=NOW_UNIX_MS + 309_000))

@@ -42,3 +42,28 @@ def test_a_clock_that_was_set_back_gives_no_negative_age(parts: Parts, clock: Ma
 
 def test_nobody_has_reported_yet(parts: Parts) -> None:
     assert parts.all() == ()
+
+
+def test_a_part_that_is_retired_is_forgotten_by_hand(parts: Parts) -> None:
+    parts.report("ingest-w1", "ok", {})
+    parts.report("ingest-w3", "ok", {})
+    assert parts.forget("ingest-w3")
+    assert not parts.forget("ingest-w3")
+    assert [one.part for one in parts.all()] == ["ingest-w1"]
+
+
+def test_a_long_silent_part_is_forgotten_where_another_does_its_work(parts: Parts, clock: ManualClock) -> None:
+    for name in ("ingest-w1", "ingest-w3", "upkeep"):
+        parts.report(name, "ok", {})
+    clock.advance(100)
+    parts.report("ingest-w1", "ok", {})
+    assert parts.forget_older_than(100) == ()
+    clock.advance(0.1)
+    assert parts.forget_older_than(100) == ("ingest-w3",)
+    assert [(one.part, one.state) for one in parts.all()] == [("ingest-w1", "ok"), ("upkeep", "stale")], (
+        "nobody took over from upkeep: it is missed"
+    )
+    clock.advance(1000)
+    assert parts.forget_older_than(100) == (), "when all are silent the house is down, and nobody is retired"
+    parts.report("ingest-w3", "ok", {})
+    assert parts.forget_older_than(100) == ("ingest-w1",)

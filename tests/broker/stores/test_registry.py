@@ -1,7 +1,13 @@
 """The registry: what is enrolled, what devices say of themselves."""
 
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError
 
 from broker.stores.registry import MarketEntry, Named, Recipient, Registry, Subject
 from contract.access import DeviceIdentity
@@ -20,6 +26,9 @@ ENTRY = MarketEntry(
     ),
     recipients=(Recipient("김점장", "01012345678"), Recipient("이반장", "01087654321", "deputy")),
 )
+ROOT = Path(__file__).resolve().parents[3]
+WITH_A_REVISION = {"devices", "subjects", "markets", "zones", "lots"}
+WRITES = {"insert", "update", "delete", "upsert", "_replace"}
 PI_1 = DeviceIdentity("jungang", "pi-1")
 PRESENCE = Presence(state="online", epoch="a" * 16, time_unix_ms=1000, agent_version="0.1.0", started_unix_ms=900)
 
@@ -83,3 +92,70 @@ def test_what_a_device_says_of_itself_is_kept(registry: Registry) -> None:
 def test_a_stranger_changes_nothing(registry: Registry) -> None:
     registry.note_presence(DeviceIdentity("jungang", "ghost"), PRESENCE)
     assert len(registry.devices()) == 2
+
+
+def test_every_enrolment_gives_the_market_another_revision_and_no_other(registry: Registry) -> None:
+    registry.enrol(MarketEntry(Named("nambu", "남부", "Nambu")))
+    seen = [registry.revisions()]
+    for _ in range(3):
+        registry.enrol(ENTRY)
+        seen.append(registry.revisions())
+    assert len({one["jungang"] for one in seen}) == len(seen)
+    assert {one["nambu"] for one in seen} == {seen[0]["nambu"]}
+    assert all(seen[0].values())
+
+
+def test_what_devices_say_of_themselves_changes_no_revision(registry: Registry) -> None:
+    before = registry.revisions()
+    registry.note_presence(PI_1, PRESENCE)
+    registry.note_settings(PI_1, SettingsReport(settings_sha256="b" * 64, time_unix_ms=1, player_urls={}))
+    registry.note_signage(PI_1, SignageReport(generation=3, state="active", wanted_generation=3, time_unix_ms=2))
+    assert registry.revisions() == before
+
+
+def test_an_enrolment_that_fails_changes_no_revision(registry: Registry) -> None:
+    before = registry.revisions()
+    twice = (Recipient("김점장", "01012345678"), Recipient("이반장", "01012345678"))
+    with pytest.raises(IntegrityError):
+        registry.enrol(MarketEntry(JUNGANG, recipients=twice))
+    assert registry.revisions() == before
+
+
+def test_markets_without_anybody_to_tell_are_named(registry: Registry) -> None:
+    assert registry.markets_without_recipients() == ()
+    for market in ("seo", "nambu"):
+        registry.enrol(MarketEntry(Named(market, market, market)))
+    assert registry.markets_without_recipients() == ("nambu", "seo")
+
+
+def test_rosters_are_those_of_the_markets_that_are_asked_for(registry: Registry) -> None:
+    registry.enrol(MarketEntry(Named("nambu", "남부", "Nambu"), devices=("pi-7",)))
+    registry.enrol(MarketEntry(Named("seo", "서부", "Seo"), devices=("pi-8",)))
+    found = registry.rosters(["jungang", "nambu"])
+    assert sorted(found.devices) == [("jungang", "pi-1"), ("jungang", "pi-2"), ("nambu", "pi-7")]
+    assert set(found.subjects) == registry.known_subjects()
+
+
+def writers(path: Path) -> Iterator[str]:
+    """The functions of a file that write tables whose changes need a revision, as "file: function"."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            for call in ast.walk(function):
+                if isinstance(call, ast.Call) and _name(call.func) in WRITES:
+                    tables = {_name(one) for one in (*call.args, getattr(call.func, "value", None))}
+                    if tables & WITH_A_REVISION:
+                        yield f"{path.relative_to(ROOT)}: {function.name}"
+
+
+def _name(node: ast.AST | None) -> str | None:
+    return getattr(node, "attr", None) or getattr(node, "id", None)
+
+
+def test_nothing_writes_what_is_enrolled_without_a_revision() -> None:
+    """`enrol` draws one; `_note` changes no device's name. Who adds a writer here has to see to the revision."""
+    found = {one for part in ("broker", "jangteo") for path in (ROOT / part).rglob("*.py") for one in writers(path)}
+    assert found == {"broker/stores/registry.py: enrol", "broker/stores/registry.py: _note"}
+    plain = re.compile(r"(INSERT INTO|UPDATE|DELETE FROM) (devices|subjects|markets|zones|lots)\b")
+    sources = [path for part in ("broker", "jangteo") for path in (ROOT / part).rglob("*.py")]
+    assert [path for path in sources if plain.search(path.read_text(encoding="utf-8"))] == []

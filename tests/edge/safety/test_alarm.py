@@ -12,6 +12,9 @@ from runtime.clock import ManualClock
 OWN, OTHER = "fire-1", "fire-2"
 
 
+SEEN_UNIX_MS = ManualClock().unix_ms() - 1000
+
+
 def decision(phase: Phase = Phase.RAISED, event_id: str | None = None) -> FireDecision:
     return FireDecision(event_id or uuid.uuid4().hex, phase, "b", "cam-1", 0.9, 1000, 2000)
 
@@ -34,7 +37,7 @@ def event(
 
 
 def told(device: str = OTHER, event_id: str | None = None) -> ActiveFire:
-    return ActiveFire(1000, event_id or uuid.uuid4().hex, device, "c", "cam-9")
+    return ActiveFire(SEEN_UNIX_MS, event_id or uuid.uuid4().hex, device, "c", "cam-9")
 
 
 @pytest.fixture

@@ -1,0 +1,201 @@
+"""Fire and cameras: what burned, whether each camera sees, and whether the sirens answered."""
+
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.models import dashboard as model
+
+from dashboards import queries
+from dashboards.frame import FIRE, MARKS_MAX, Panels, framed
+from dashboards.panels import (
+    BAD_FROM_ONE,
+    GREEN,
+    GREY,
+    NONE_RECORDED,
+    ORANGE,
+    RED,
+    Column,
+    Line,
+    Look,
+    heading,
+    lines,
+    long_view,
+    number,
+    rows,
+    states,
+)
+
+CAMERA_FIELDS = ("state", "known", "fire_score", "frame_age_s", "fps")
+SEEING = f'{queries.HERE} AND "known" = 1'
+LIVE_TEXTS = {"live": ("봄 / sees", GREEN), "unknown": ("모름 / unknown", GREY)}
+FIRE_TEXTS = {
+    "quiet": ("이상 없음 / quiet", GREEN),
+    "suspected": ("의심 / suspected", ORANGE),
+    "confirmed": ("화재 / fire", RED),
+}
+SIREN_TEXTS = {"true": ("울림 / sounding", RED), "false": ("조용함 / quiet", GREEN)}
+PHASE_TEXTS = {
+    "raised": ("일어남 / raised", RED),
+    "ongoing": ("이어짐 / ongoing", ORANGE),
+    "cleared": ("끝남 / cleared", GREEN),
+}
+
+
+def build() -> model.Dashboard:
+    """The dashboard."""
+    panels: Panels = (
+        heading("지금 / Now"),
+        *_now(),
+        heading("화재 / Fires"),
+        *_fires(),
+        heading("카메라 / Cameras"),
+        *_cameras(),
+        heading("고장 / Troubles"),
+        _troubles(),
+        long_view([_long()]),
+    )
+    return framed(FIRE, panels)
+
+
+def _now() -> tuple[Builder[model.Panel], ...]:
+    blind = Look(steps=BAD_FROM_ONE)
+    raised = f'SELECT count("score") FROM "fires" WHERE {queries.HERE} AND "phase" = \'raised\' AND {queries.RANGE}'
+    return (
+        number(
+            "보는 카메라 / cameras that see",
+            queries.now("cameras", queries.KNOWN, CAMERA_FIELDS),
+            Look(steps=((RED, None), (GREEN, 1))),
+            about="지금 화면을 받아 판단하는 카메라. Cameras whose picture is judged now.",
+        ),
+        number(
+            "못 보는 카메라 / blind cameras",
+            queries.now("cameras", queries.UNKNOWN, CAMERA_FIELDS),
+            blind,
+            about="멈춤, 가림, 끊김. Frozen, covered, cut off: no fire would be seen there.",
+        ),
+        number(
+            "소식 없는 카메라 / silent cameras",
+            queries.silent("cameras"),
+            blind,
+            about="이레 안에 소식이 있었으나 지금은 없음. Heard within seven days, not now.",
+        ),
+        number(
+            "소식 없는 사이렌 / silent sirens",
+            queries.silent("sirens"),
+            blind,
+            about="이레 안에 소식이 있었으나 지금은 없음. Heard within seven days, not now.",
+        ),
+        number(
+            "지금 불꽃 점수 / highest fire score now",
+            queries.now("cameras", 'max("fire_score")', CAMERA_FIELDS, only='"known" = 1'),
+            Look("percentunit", decimals=None, steps=((GREEN, None), (ORANGE, 0.5), (RED, 0.8)), high=1),
+            about="보는 카메라 가운데 가장 높은 점수. The highest of the cameras that see.",
+        ),
+        number(
+            "화재 경보 / fires raised",
+            raised,
+            Look(steps=((RED, None),)),
+            about="고른 기간 동안. In the chosen time.",
+            empty=NONE_RECORDED,
+        ),
+    )
+
+
+def _fires() -> tuple[Builder[model.Panel], ...]:
+    table = (
+        f'SELECT "device", "subject", "zone", "phase", "score", "alarm_sounded",'
+        f' "decided_unix_ms" - "first_seen_unix_ms" AS "decision_ms"'
+        f' FROM "fires" WHERE {queries.HERE} AND {queries.RANGE} ORDER BY time DESC LIMIT {MARKS_MAX}'
+    )
+    columns = {
+        "Time": Column("시각 / time", "dateTimeAsIso"),
+        "device": Column("장비 / device"),
+        "subject": Column("카메라 / camera"),
+        "zone": Column("구역 / zone"),
+        "phase": Column("단계 / phase", texts=PHASE_TEXTS),
+        "score": Column("점수 / score", "percentunit"),
+        "alarm_sounded": Column("현장 경보 / alarm sounded", "bool_yes_no"),
+        "decision_ms": Column(
+            "판단에 걸린 시간 / time to decide", "ms", steps=((GREEN, None), (ORANGE, 5_000), (RED, 10_000))
+        ),
+    }
+    return (
+        rows("화재 기록 / fire events", [table], columns, about="새것부터. Newest first.", span=24),
+        states(
+            "사이렌 / sirens",
+            queries.value("sirens", "sounding", where=SEEING),
+            SIREN_TEXTS,
+            about="빈틈은 사이렌 상태를 모르던 때입니다. A gap: whether it sounds was not known.",
+            span=12,
+        ),
+        states(
+            "화재 판단 / verdict of each camera",
+            queries.value("cameras", "fire", where=SEEING),
+            FIRE_TEXTS,
+            about="빈틈은 카메라가 못 보던 때입니다. A gap: the camera did not see then.",
+            span=12,
+        ),
+    )
+
+
+def _cameras() -> tuple[Builder[model.Panel], ...]:
+    return (
+        lines(
+            "불꽃 점수 / fire score",
+            [Line(queries.value("cameras", "fire_score", "max", where=SEEING), "$tag_subject")],
+            Look("percentunit", decimals=None, steps=((GREEN, None), (ORANGE, 0.5), (RED, 0.8)), high=1),
+            about="칸마다 가장 높은 점수. 못 보는 카메라는 빈칸입니다. The highest in each step; none while blind.",
+        ),
+        states(
+            "카메라마다 / each camera",
+            queries.value("cameras", "state"),
+            LIVE_TEXTS,
+            about="빈틈은 소식이 없던 때입니다. A gap means that no reading came.",
+            span=12,
+        ),
+        lines(
+            "화면 나이 / age of the picture",
+            [Line(queries.value("cameras", "frame_age_s", "max"), "$tag_subject")],
+            Look("s", decimals=None, steps=((GREEN, None), (ORANGE, 2), (RED, 8))),
+            about="마지막 화면이 얼마나 오래되었나. How old the last frame is.",
+        ),
+        lines(
+            "초당 화면 / frames a second",
+            [Line(queries.value("cameras", "fps", "mean", where=SEEING), "$tag_subject")],
+            Look("short", decimals=1, steps=((RED, None), (ORANGE, 1), (GREEN, 3))),
+            about="보는 카메라의 평균. The mean of cameras that see.",
+        ),
+        states(
+            "못 본 까닭 / why a camera did not see",
+            queries.value("cameras", "reason"),
+            {},
+            about="카메라가 말한 까닭. The reason that the camera gave.",
+        ),
+    )
+
+
+def _troubles() -> Builder[model.Panel]:
+    table = (
+        f'SELECT "device", "subject", "kind", "phase", "reason", "detail" FROM "troubles"'
+        f" WHERE {queries.HERE} AND {queries.RANGE} ORDER BY time DESC LIMIT {MARKS_MAX}"
+    )
+    columns = {
+        "Time": Column("시각 / time", "dateTimeAsIso"),
+        "device": Column("장비 / device"),
+        "subject": Column("부분 / part"),
+        "kind": Column("종류 / kind"),
+        "phase": Column("단계 / phase", texts=PHASE_TEXTS),
+        "reason": Column("까닭 / reason"),
+        "detail": Column("자세히 / detail"),
+    }
+    return rows("고장 기록 / trouble events", [table], columns, about="새것부터. Newest first.")
+
+
+def _long() -> Builder[model.Panel]:
+    return lines(
+        "석 달 가동 / cameras seeing, three months",
+        [Line(queries.weighed("cameras", "known", by='"subject"', step=queries.DAY), "$tag_subject")],
+        Look("percentunit", decimals=None, steps=((RED, None), (ORANGE, 0.95), (GREEN, 0.99)), high=1),
+        about="소식이 있던 시간 가운데 보던 시간. Of the time with readings, the share in which it saw.",
+        span=24,
+        interval="1d",
+        since="90d",
+    )
