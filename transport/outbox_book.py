@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from contract.telemetry import GapCause
 from transport.outbox_bodies import Made, is_since_boot
 from transport.outbox_gaps import GapLedger, GapRange, LedgerState
+from transport.outbox_note import OutboxNote
 from transport.outbox_rules import Gone, NewRow, gaps_of, true_unix_ms, with_time
 from transport.outbox_tables import OutboxTables, Totals
 
@@ -22,9 +23,12 @@ class _Before:
 class OutboxBook:
     """Tables and ledger of one open file (`transport.outbox_file.Bookkeeping`). Not thread-safe."""
 
-    def __init__(self, connection: sqlite3.Connection, ranges_max: int) -> None:
+    def __init__(self, connection: sqlite3.Connection, ranges_max: int, note: OutboxNote) -> None:
         self.tables = OutboxTables(connection)
         self._ledger = GapLedger(ranges_max, self.tables.gaps())
+        self._note = note
+        self._noted = self._noted_saved = self.tables.noted()
+        self._take_note()
         self._offsets_ms = self.tables.boots()
         self._offsets_unsaved: dict[str, int] = {}
         self._never: set[str] = set()  # boots that will never have a time
@@ -45,6 +49,8 @@ class OutboxBook:
         """Write what the file does not have yet."""
         if not self._ledger.is_saved:
             self.tables.save_gaps(self._ledger)
+        if self._noted != self._noted_saved:
+            self.tables.keep_noted(self._noted)
         if self._offsets_unsaved:
             self.tables.forget_unused_boots()
         for boot_id, offset_ms in self._offsets_unsaved.items():
@@ -55,6 +61,7 @@ class OutboxBook:
     def committed(self) -> None:
         """The file has it."""
         self._ledger.mark_saved()
+        self._noted_saved = self._noted
         self._dropped_saved = self.tables.totals.dropped_count
         if self._offsets_unsaved:
             self._offsets_ms = self.tables.boots()
@@ -65,6 +72,24 @@ class OutboxBook:
         """Be again as at `begin`."""
         self.tables.totals = self._before.totals
         self._ledger.restore(self._before.ledger)
+
+    # --- while the file takes nothing
+
+    def note_unsaved(self) -> None:
+        """Write beside the file what it does not have: the ranges of late, and the numbers that they used up."""
+        if not self._ledger.is_saved:
+            unsaved = list(self._ledger.unsaved())
+            number = self._note.write(self._noted, self.tables.epoch, self.tables.totals.last_seq, unsaved)
+            self._noted = number or self._noted
+
+    def _take_note(self) -> None:
+        """What a process that was killed could only note. A note of another epoch is of a file that is gone."""
+        noted = self._note.read()
+        if noted is None or noted.epoch != self.tables.epoch or noted.number <= self._noted:
+            return
+        self._noted = noted.number
+        self.tables.totals.last_seq = max(self.tables.totals.last_seq, noted.last_seq)
+        self._ledger.take_again(noted.ranges)
 
     # --- rows
 

@@ -3,7 +3,7 @@
 A range is coalesced with another one only where no number lies between them, so that none inside it was delivered.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -108,6 +108,15 @@ class GapLedger:
     def mark_saved(self) -> None:
         """The file has everything now."""
         self._unsaved.clear()
+
+    def take_again(self, noted: Mapping[int, GapRange | None]) -> None:
+        """Have what was unsaved when it was noted: ranges under their ids, `None` where there was none any more."""
+        for gap_id, one in noted.items():
+            if one is not None:
+                self._put(gap_id, one)
+            elif gap_id in self._ranges:
+                self._drop(gap_id)
+        self._next_id = max(self._next_id, max(noted, default=0) + 1)
 
     def add(self, lost: GapRange) -> None:
         """Take a loss, into the range that it continues if there is one."""

@@ -178,7 +178,8 @@ class OutboxTables:
         return [(gap_id, GapRange.from_row(fields)) for gap_id, *fields in rows]
 
     def save_gaps(self, ledger: GapLedger) -> None:
-        """Write what the ledger has changed."""
+        """Write what the ledger has changed, and that its numbers are used up, which a range that melts forgets."""
+        self._set("last_seq", str(self.totals.last_seq))
         for gap_id, one in ledger.unsaved():
             if one is None:
                 self._connection.execute("DELETE FROM gap WHERE id = ?", (gap_id,))
@@ -198,6 +199,15 @@ class OutboxTables:
                     one.boot_id,
                 ),
             )
+
+    def noted(self) -> int:
+        """The number of the newest note (`transport.outbox_note`) whose content is in the file."""
+        return int(self._meta("noted", "0"))
+
+    def keep_noted(self, number: int) -> None:
+        """The file has what that note says: its ranges, and the numbers that were used up."""
+        self._set("noted", str(number))
+        self._set("last_seq", str(self.totals.last_seq))
 
     def gap_times(self) -> tuple[int, ...]:
         """The times of the last gap records."""

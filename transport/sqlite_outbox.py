@@ -22,6 +22,7 @@ from transport.outbox_book import OutboxBook
 from transport.outbox_database import is_corrupt, move_aside
 from transport.outbox_file import ATTEMPTS_MAX, OutboxFile
 from transport.outbox_gaps import READINGS_PER_ROW, GapRange, gap_readings, ranges_max_for
+from transport.outbox_note import OutboxNote
 from transport.outbox_reading import first_seq_since, given, oldest_unix_ms
 from transport.outbox_rules import (
     AGE_S_MAX,
@@ -165,7 +166,7 @@ class SqliteOutbox:
             self._book.note(
                 GapRange(self.epoch, None, None, from_unix_ms, until_unix_ms, 0, readings_count, cause, boot_id)
             )
-            self._try_write(_nothing_more, "outbox.gap_in_memory_only", attempts_max=1)
+            self._save_gaps()
 
     def flush_gaps(self, topic: Topic) -> int:
         """Turn the open gap ranges into numbered rows; see `transport.ports.Outbox.flush_gaps`."""
@@ -192,7 +193,9 @@ class SqliteOutbox:
     def _open(self) -> None:
         self._file = OutboxFile(self._path, self._bytes_max, self._clock)
         try:
-            self._book = OutboxBook(self._file.connection, ranges_max_for(self._bytes_max))
+            note = OutboxNote(self._path.with_name(f"{self._path.name}.note"))
+            self._book = OutboxBook(self._file.connection, ranges_max_for(self._bytes_max), note)
+            note.prepare()
         except BaseException:
             self._file.close()
             raise
@@ -209,7 +212,7 @@ class SqliteOutbox:
             self._write_or_say(partial(self._put_again, rows, found), "outbox.salvage_failed")
         for lost in (*found.ranges, *found.gaps(self.epoch, self._clock.unix_ms(), self._age_ms_max)):
             self._book.note(lost)
-        self._write_or_say(_nothing_more, "outbox.gap_in_memory_only")
+        self._write_or_say(_nothing_more, "outbox.gap_not_in_the_file")
 
     def _try_write(self, work: Callable[[int], int], event: str, *, attempts_max: int = ATTEMPTS_MAX) -> int:
         """Do `work` in a transaction; 0, said in the log, if the disk does not take it."""
@@ -352,8 +355,13 @@ class SqliteOutbox:
         if not row.evictable:
             raise OutboxFullError(f"{self._path}: no room for {row.topic}: {reason}")
         self._book.refuse(Gone(row.seq, row.made, row.boot_id), cause)
-        self._try_write(_nothing_more, "outbox.gap_in_memory_only", attempts_max=1)
+        self._save_gaps()
         self._log_drops(reason)
+
+    def _save_gaps(self) -> None:
+        """Into the file; while the disk does not take that, into the note beside it."""
+        self._try_write(_nothing_more, "outbox.gap_not_in_the_file", attempts_max=1)
+        self._book.note_unsaved()
 
     def _log_drops(self, reason: str) -> None:
         count = self._book.tables.totals.dropped_count

@@ -6,8 +6,9 @@ Anything else is lost. More than one sample with a reading's number is doubled.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import heappop, heappush, heapreplace
 
 from benchmarks.faults.journal import Alarm, Made, Numbered, Record
 
@@ -113,23 +114,26 @@ class _Device:
                     self.times[reading].add(time_unix_ms)
         self.numbered = [gap for gap in gaps if gap.first_seq is not None]
         self.unnumbered = [gap for gap in gaps if gap.first_seq is None]
-        self.unnumbered_left = [gap.readings_count for gap in self.unnumbered]
         self.kills_s = sorted(record.ended_s)
 
-    def gap_of(self, reading: Numbered, made: Made, slack_ms: int) -> Gap | None:
-        """The record that names a reading: by its batch's number, or by its time in a record without numbers.
+    def unnamed(self, missing: Iterable[tuple[Numbered, Made]], slack_ms: int) -> Iterator[tuple[Numbered, Made]]:
+        """What is left of readings that nothing names by number, when each record without numbers names its count.
 
-        Such a record names as many as it counts, once each: ask only for readings that are not stored.
+        Such a record names readings of its time, as many as it counts, and nobody knows which. So each reading, oldest
+        first, goes to the record that ends first: if any assignment names them all, this one does.
         """
-        numbered = self.numbered_gap_of(reading)
-        if numbered is not None:
-            return numbered
-        for index, gap in enumerate(self.unnumbered):
-            inside = gap.from_unix_ms - slack_ms <= made.true_unix_ms <= gap.until_unix_ms + slack_ms
-            if inside and self.unnumbered_left[index] > 0:
-                self.unnumbered_left[index] -= 1
-                return gap
-        return None
+        waiting = sorted(self.unnumbered, key=lambda gap: gap.from_unix_ms, reverse=True)
+        begun: list[tuple[int, int]] = []  # until when, how many more: a heap
+        for reading, made in sorted(missing, key=lambda one: one[1].true_unix_ms):
+            while waiting and waiting[-1].from_unix_ms - slack_ms <= made.true_unix_ms:
+                gap = waiting.pop()
+                heappush(begun, (gap.until_unix_ms + slack_ms, gap.readings_count))
+            while begun and (begun[0][0] < made.true_unix_ms or begun[0][1] == 0):
+                heappop(begun)
+            if begun:
+                heapreplace(begun, (begun[0][0], begun[0][1] - 1))
+            else:
+                yield reading, made
 
     def numbered_gap_of(self, reading: Numbered) -> Gap | None:
         """The record that names a reading by its batch's number."""
@@ -152,42 +156,57 @@ class _Device:
 
 
 def _check_readings(verdict: Verdict, device: str, record: Record, own: _Device, time_slack_ms: int) -> None:
-    found: dict[Numbered, list[Stored]] = defaultdict(list)
-    for (of_device, subject), samples in own.evidence.samples.items():
-        if of_device == device:
-            for sample in samples:
-                found[subject, sample.number].append(sample)
+    found = _by_number(own.evidence, device)
+    missing: list[tuple[Numbered, Made]] = []
     for reading, made in record.made.items():
         verdict.readings += 1
-        _check_reading(verdict, device, reading, made, (found.pop(reading, []), own, time_slack_ms))
+        samples = found.pop(reading, [])
+        if samples:
+            _check_stored(verdict, f"{device}: {_name(reading)}", samples, (reading, made, own, time_slack_ms))
+        elif own.numbered_gap_of(reading) is not None:
+            verdict.named += 1
+        elif (device, *reading) in own.evidence.refused:
+            verdict.refused += 1
+        elif own.died_in_memory(reading, made):  # no record counts it: it must use up no place in one
+            verdict.in_memory += 1
+        else:
+            missing.append((reading, made))
+    verdict.named += len(missing)
+    for reading, made in own.unnamed(missing, time_slack_ms):
+        verdict.named -= 1
+        verdict.lost += 1
+        batches = own.held.get(reading, "no batch")
+        verdict.say(f"{device}: {_name(reading)}, made at {made.true_unix_ms}, in {batches}, is nowhere")
     for subject, number in found:
         verdict.wrong += 1
         verdict.say(f"{device}: {subject} number {number} is stored and was never made")
 
 
-def _check_reading(
-    verdict: Verdict, device: str, reading: Numbered, made: Made, at_hand: tuple[list[Stored], _Device, int]
+def _by_number(evidence: Evidence, device: str) -> dict[Numbered, list[Stored]]:
+    found: dict[Numbered, list[Stored]] = defaultdict(list)
+    for (of_device, subject), samples in evidence.samples.items():
+        if of_device == device:
+            for sample in samples:
+                found[subject, sample.number].append(sample)
+    return found
+
+
+def _check_stored(
+    verdict: Verdict, name: str, samples: list[Stored], about: tuple[Numbered, Made, _Device, int]
 ) -> None:
-    samples, own, time_slack_ms = at_hand
-    name = f"{device}: {reading[0]} number {reading[1]}"
-    if samples:
-        verdict.stored += 1
-        verdict.named_though_stored += own.numbered_gap_of(reading) is not None
-        if len(samples) > 1:
-            verdict.doubled += 1
-            verdict.say(f"{name} is stored under {sorted(one.time_unix_ms for one in samples)}")
-        if not all(one.intact and own.is_time_of(reading, made, one.time_unix_ms, time_slack_ms) for one in samples):
-            verdict.wrong += 1
-            verdict.say(f"{name} was really made at {made.true_unix_ms} and is stored as {samples}")
-    elif own.gap_of(reading, made, time_slack_ms) is not None:
-        verdict.named += 1
-    elif (device, *reading) in own.evidence.refused:
-        verdict.refused += 1
-    elif own.died_in_memory(reading, made):
-        verdict.in_memory += 1
-    else:
-        verdict.lost += 1
-        verdict.say(f"{name}, made at {made.true_unix_ms}, in {own.held.get(reading, 'no batch')}, is nowhere")
+    reading, made, own, time_slack_ms = about
+    verdict.stored += 1
+    verdict.named_though_stored += own.numbered_gap_of(reading) is not None
+    if len(samples) > 1:
+        verdict.doubled += 1
+        verdict.say(f"{name} is stored under {sorted(one.time_unix_ms for one in samples)}")
+    if not all(one.intact and own.is_time_of(reading, made, one.time_unix_ms, time_slack_ms) for one in samples):
+        verdict.wrong += 1
+        verdict.say(f"{name} was really made at {made.true_unix_ms} and is stored as {samples}")
+
+
+def _name(reading: Numbered) -> str:
+    return f"{reading[0]} number {reading[1]}"
 
 
 def _check_gaps(verdict: Verdict, record: Record, gaps: Sequence[Gap]) -> None:

@@ -121,6 +121,7 @@ class FaultDevice:
         self._session = MqttSession(self._broker(), backoff=Backoff(0.2, 2.0))
         self._delivery = Delivery(self._outbox, self._session, plan.identity, self._clock, RULES)
         self._watch = self._clock_watch()
+        self._hour_turn = asyncio.Lock()
         self._alarm: Alarm | None = None
         self._clock_trouble: tuple[str, Reason] | None = None
         self._ended_s: float | None = None
@@ -205,8 +206,15 @@ class FaultDevice:
     async def _make_an_hour(self, count: int, over_s: float) -> None:
         """An hour's readings of one sensor, `count` of them, put in within `over_s`: a long outage's backlog.
 
-        Their times are the last hour's. Each hour has a millisecond of its own, so that no two share a time.
+        Their times are the last hour's. Each hour has a millisecond of its own, so that no two share a time; and they
+        come one after the other, since no sensor makes readings of two hours in turn. A board that has just been
+        started without a clock has no hour behind it: its times count from its boot.
         """
+        async with self._hour_turn:
+            if self._clock.boot_id is None:
+                await self._make_the_hour(count, over_s)
+
+    async def _make_the_hour(self, count: int, over_s: float) -> None:
         subject = f"{self.plan.device}-{HOUR}"
         self._hours += 1
         until_unix_ms = int(time.time()) * 1000 + self._hours % 1000

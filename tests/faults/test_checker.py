@@ -105,6 +105,25 @@ def test_a_record_without_numbers_names_as_many_readings_of_its_time_as_it_count
     assert (verdict.named, verdict.lost) == (1, 1)
 
 
+def test_a_reading_that_was_only_in_memory_uses_up_no_record_s_place() -> None:
+    record = record_of(4)
+    record.held[0] = held(1, 1)  # the kill came before the `put` of reading 2
+    record.ended_s = [102.5]
+    lost = gap(None, None, 2, from_unix_ms=T + 1000, until_unix_ms=T + 4000)
+    verdict = verdict_of(record, stored(1), gaps=[lost])
+    assert (verdict.in_memory, verdict.named, verdict.lost) == (1, 2, 0)
+
+
+def test_records_without_numbers_whose_times_overlap_name_all_that_they_count_together() -> None:
+    record = record_of(40)
+    early = gap(None, None, 10, from_unix_ms=T + 11_000, until_unix_ms=T + 20_000)
+    late = gap(None, None, 10, from_unix_ms=T + 11_000, until_unix_ms=T + 30_000)
+    there = [*range(1, 11), *range(31, 41)]
+    for gaps in ([late, early], [early, late]):
+        assert verdict_of(record, stored(*there), gaps=gaps).good
+        assert verdict_of(record, stored(*there[1:]), gaps=gaps).lost == 1
+
+
 def test_a_refused_reading_is_in_the_dead_letter() -> None:
     verdict = verdict_of(record_of(2), stored(1), refused=frozenset({("d1", "p", 2)}))
     assert (verdict.refused, verdict.lost, verdict.good) == (1, 0, True)

@@ -1,6 +1,7 @@
 """What only an outbox on a disk can get wrong: crashes, a full disk, a damaged file, two processes."""
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -19,6 +20,8 @@ from tests.transport.outbox_payloads import fire_at, named, noisy, take_gaps
 from tests.transport.payloads import BAYS, FIRE, TIME_UNIX_MS, bays, fire
 from transport.outbox_database import REBUILD_ROWS_MAX, SCHEMA_VERSION
 from transport.outbox_file import RESERVE_RETRY_S
+from transport.outbox_gaps import GapRange
+from transport.outbox_note import PLACE_BYTES, PLACES, OutboxNote
 from transport.ports import OutboxFullError
 from transport.sqlite_outbox import SqliteOutbox
 
@@ -352,13 +355,13 @@ def test_bad_places_and_bounds_are_refused_in_words(tmp_path: Path) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A real file system of 3 MB."""
+    """A real file system of a little over 3 MB."""
     mount = tmp_path / "small"
     mount.mkdir()
     if (
         os.geteuid() != 0
         or subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(mount)], check=False, capture_output=True
+            ["mount", "-t", "tmpfs", "-o", "size=3200k", "tmpfs", str(mount)], check=False, capture_output=True
         ).returncode
     ):
         absent("mounting a small file system takes root")
@@ -469,3 +472,76 @@ def test_a_disk_that_cannot_be_written_drops_telemetry_and_refuses_alarms(path: 
     (gap,) = take_gaps(outbox)
     assert (named([gap]), gap.cause) == ([2], GapCause.DISK_FULL)
     outbox.close()
+
+
+def after_a_kill(folder: Path) -> Path:
+    """The outbox as kill -9 at this moment would leave it: its files, copied under the feet of who has them open."""
+    copy = folder.with_name(f"{folder.name}-{len(list(folder.parent.iterdir()))}")
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("hog", "*.reserve"))
+    return copy / "outbox.db"
+
+
+def test_numbers_that_a_full_disk_refused_are_named_after_a_kill(small_disk: Path) -> None:
+    outbox = SqliteOutbox(small_disk / "outbox.db", bytes_max=64_000_000)
+    outbox.put(BAYS, bays, alarm=False)
+    outbox._file.connection.execute("PRAGMA query_only = ON")  # the database takes nothing more at all
+    (small_disk / "outbox.db.reserve").unlink()
+    fill(small_disk)
+    refused = [outbox.put(BAYS, bays, alarm=False) for _ in range(40)]
+    again = SqliteOutbox(after_a_kill(small_disk), bytes_max=64_000_000)
+    outbox.close()
+    assert named(take_gaps(again)) == refused == list(range(2, 42))
+    assert again.put(BAYS, bays, alarm=False) > refused[-1], "no number is used twice"
+    again.close()
+
+
+def test_a_note_counts_until_the_file_has_what_it_says_and_only_once(tmp_path: Path) -> None:
+    (tmp_path / "o").mkdir()
+    clock = ManualClock()
+    outbox = SqliteOutbox(tmp_path / "o" / "outbox.db", bytes_max=BYTES_MAX, clock=clock)
+    outbox.put(BAYS, bays, alarm=False)
+    outbox._file.connection.execute("PRAGMA query_only = ON")
+    for seq in (2, 3, 4):
+        assert outbox.put(BAYS, bays, alarm=False) == seq
+    outbox.note_lost(5, clock.unix_ms(), clock.unix_ms(), GapCause.MEMORY_FULL)
+    noted = after_a_kill(tmp_path / "o")
+    outbox._file.connection.execute("PRAGMA query_only = OFF")
+    assert outbox.put(BAYS, bays, alarm=False) == 5
+    saved = after_a_kill(tmp_path / "o")
+    assert named(take_gaps(outbox)) == [2, 3, 4]
+    taken = after_a_kill(tmp_path / "o")
+    outbox.close()
+    for path, next_seq in ((noted, 5), (saved, 6)):
+        again = SqliteOutbox(path, bytes_max=BYTES_MAX, clock=clock)
+        assert again.put(BAYS, bays, alarm=False) == next_seq
+        gaps = take_gaps(again)
+        assert (named(gaps), sum(one.readings_count for one in gaps)) == (
+            [2, 3, 4],
+            5 + 3 * len(bays("e" * 16, 1).readings),
+        )
+        again.close()
+    third = SqliteOutbox(taken, bytes_max=BYTES_MAX, clock=clock)
+    assert (third.status().open_gaps, third.put(BAYS, bays, alarm=False)) == (0, 7)
+    third.close()
+
+
+def test_a_note_that_was_cut_off_or_holds_too_much_still_says_what_is_used_up(path: Path) -> None:
+    note = OutboxNote(path)
+    note.prepare()
+    assert note.read() is None
+    lost = [(index, GapRange("e" * 16, index, index, 1, 2, 1, 1, GapCause.DISK_FULL)) for index in range(1, 401, 2)]
+    first = note.write(7, "e" * 16, 400, lost)
+    found = OutboxNote(path).read()
+    assert found is not None
+    assert (first, found.number, found.last_seq) == (8, 8, 400)
+    assert 0 < len(found.ranges) < len(lost)
+    assert list(found.ranges.items()) == lost[-len(found.ranges) :], "the oldest are left out"
+    note.write(0, "e" * 16, 401, [(5, None)])
+    content = bytearray(path.read_bytes())
+    assert len(content) == PLACES * PLACE_BYTES
+    newest = OutboxNote(path).read()
+    assert newest is not None
+    assert (newest.number, newest.last_seq, newest.ranges) == (9, 401, {5: None})
+    content[PLACE_BYTES + 20] ^= 1
+    path.write_bytes(content)
+    assert OutboxNote(path).read() == found
