@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmarks.decode_target import SEEDS, TOPICS, DecodeTarget
 from benchmarks.json_mutation import mutated
 
+ROOT = Path(__file__).resolve().parent.parent
 BODY_BYTES_MAX = 4096
 KILL_AFTER_S = 60.0
 SAID_MAX = 3000
@@ -64,7 +65,13 @@ def run_fuzzer(seconds: int, seed: int) -> tuple[int | None, str]:
         command = [sys.executable, "-c", _CHILD, str(folder), *limits, "-print_final_stats=1"]
         command += [f"-artifact_prefix={folder}/", str(corpus)]
         ended = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=seconds + KILL_AFTER_S, check=False
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=seconds + KILL_AFTER_S,
+            check=False,
+            cwd=ROOT,
         )
     said = ended.stderr[-SAID_MAX:] + ended.stdout[-SAID_MAX:]  # the traceback goes to stdout
     tried = re.search(r"number_of_executed_units:\s*(\d+)", ended.stderr)

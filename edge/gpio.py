@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -79,7 +79,8 @@ class Gpio:
     """The pins of this machine, claimed at first use: a factory handed in (a simulator's), or the native one.
 
     The native factory is lgpio alone: it is the only one that works on every Raspberry Pi up to the 5. Its library
-    leaves notification pipes in the working directory unless LG_WD names another: `work_dir` is what it is told.
+    leaves notification pipes in the working directory unless LG_WD names another: `work_dir` is what it is told. It
+    changes the process's working directory to it while it is imported; that is undone, for the paths of everybody else.
     """
 
     def __init__(self, factory: "Factory | None" = None, *, work_dir: Path) -> None:
@@ -106,7 +107,7 @@ class Gpio:
     def _native(self) -> "Factory":
         self._work_dir.mkdir(parents=True, exist_ok=True)
         os.environ.setdefault("LG_WD", str(self._work_dir.resolve()))
-        with pin_errors("no GPIO on this machine"):
+        with pin_errors("no GPIO on this machine"), chdir(Path.cwd()):
             from gpiozero.pins.lgpio import LGPIOFactory  # noqa: PLC0415 - 9 MB that a machine without pins never needs
 
             factory = LGPIOFactory()

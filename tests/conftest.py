@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,16 @@ def data_dir() -> Path:
     if not path.is_dir():
         absent(f"no real data at {path} (set JANGTEO_DATA)")
     return path
+
+
+@pytest.fixture(autouse=True)
+def _working_directory() -> Iterator[None]:
+    """A test that leaves the working directory changed fails, rather than a later one that starts a process."""
+    before = Path.cwd()
+    yield
+    after = Path.cwd()
+    os.chdir(before)
+    assert after == before
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[2]
 LOOK_EVERY_S = 0.05
 STOP_S_MAX = 15.0
 RESTART_S = 0.5
@@ -39,7 +40,7 @@ class Program:
         self._hang_up()
         with self._log.open("ab") as log:
             source = subprocess.PIPE if self._talks else subprocess.DEVNULL
-            self._process = subprocess.Popen(self._command(), stdin=source, stdout=log, stderr=log)
+            self._process = subprocess.Popen(self._command(), stdin=source, stdout=log, stderr=log, cwd=ROOT)
 
     def kill(self, down_s: float, before_start: Callable[[], None] | None = None) -> bool:
         """Kill -9, and start again after `down_s`, once `before_start` ran; false if it was down already."""

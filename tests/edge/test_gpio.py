@@ -47,6 +47,7 @@ def test_a_machine_without_gpio_says_so_and_lgpio_leaves_nothing_in_the_working_
         Gpio(work_dir=tmp_path / "gpio").factory()
 
     assert os.environ["LG_WD"] == str(tmp_path / "gpio")
+    assert Path.cwd() == tmp_path
     assert not list(tmp_path.glob(".lgd-nfy*"))
 
 
