@@ -22,7 +22,7 @@ class Connection:
         for writer in (self.near, self.far):
             sock = writer.get_extra_info("socket")
             if sock is not None:
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(OSError):  # it has ended by itself
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()
 
@@ -89,7 +89,10 @@ class Link:
             return
         try:
             far_reader, far_writer = await asyncio.open_connection(LOOPBACK, self._upstream_port)
-        except OSError:
+        except OSError:  # nobody listens there: nor does anybody here
+            writer.transport.abort()
+            return
+        except asyncio.CancelledError:  # the house closes: this is a task of the server's, who would log it
             writer.transport.abort()
             return
         connection = Connection(writer, far_writer)
@@ -109,7 +112,7 @@ class Link:
     async def _pump(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: Connection, *, upstream: bool
     ) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # it is broken: that is an end
             while chunk := await reader.read(CHUNK_BYTES):
                 if self._delay_s:
                     await asyncio.sleep(self._delay_s)
