@@ -111,7 +111,7 @@ def _measure(source: Source) -> None:
     each = queries.now("bays", counts, BAY_FIELDS, where=queries.MARKET, by='"market"')
     try:
         _print(source, "for comparison, each bay's newest reading", everything.query(each), runs=1)
-    except httpx.TransportError:
+    except httpx.TransportError:  # said in the figures, and the others go on
         print("  no answer within 60 s: for comparison, each bay's newest reading")
 
 

@@ -92,7 +92,7 @@ def _address(text: str) -> tuple[Channel | None, DeviceIdentity | None]:
     try:
         topic = Topic.parse(text)
         row = channel_of(topic)
-    except (BadTopicError, UnknownChannelError):
+    except (BadTopicError, UnknownChannelError):  # no topic of ours: ingest must find the same
         return None, None
     return row if row in ROWS else None, DeviceIdentity(topic.market, topic.device)
 
@@ -102,7 +102,7 @@ def _parsed(row: Channel, body: bytes) -> Payload | None:
         return None
     try:
         return row.model.from_bytes(body)
-    except BadPayloadError:
+    except BadPayloadError:  # no payload: ingest must find the same
         return None
 
 
@@ -130,7 +130,7 @@ def _json_agrees(body: bytes, epoch: str, seq: int) -> bool:
 
     try:
         content = json.loads(body, object_pairs_hook=keep)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError):  # no JSON: nothing says otherwise
         return True
     return content is None and bool(pairs) and ("epoch", epoch) in pairs[-1] and ("seq", seq) in pairs[-1]
 

@@ -105,7 +105,7 @@ def fuzz(folder: Path, arguments: Sequence[str]) -> None:
         """Half of the changes are libFuzzer's, to bytes; the others are ours, to what is JSON."""
         rng = random.Random(seed)  # noqa: S311 - a reproducible run, not a secret
         if data and rng.random() < OURS:
-            with contextlib.suppress(ValueError, RecursionError, OverflowError):
+            with contextlib.suppress(ValueError, RecursionError, OverflowError):  # no JSON: libFuzzer changes it
                 content = mutated(json.loads(data[1:]), rng)
                 place = bytes([rng.randrange(len(TOPICS))]) if rng.random() < NEW_TOPIC else data[:1]
                 return (place + json.dumps(content).encode())[:size_max]

@@ -95,7 +95,7 @@ class Sender:
         if self._out:
             try:
                 del self._out[: self.socket.send(self._out)]
-            except BlockingIOError:
+            except BlockingIOError:  # full: the rest goes when it can be written again
                 return
 
     def read(self) -> None:

@@ -37,22 +37,6 @@ def _rate(field: str) -> str:
 
 def panels() -> tuple[Builder[model.Panel], ...]:
     """The row's panels."""
-    letters = [
-        Line(
-            queries.grown("services", f"dead_letters_{kind.replace('-', '_')}_total", where=queries.CENTRAL),
-            words,
-        )
-        for kind, words in REFUSALS.items()
-    ]
-    awaited = (
-        Line(service("sequence_numbers_awaited"), "기다림 / awaited ($tag_subject)", ORANGE),
-        Line(service("sequence_gaps_total"), "빠짐 / missing ($tag_subject)", RED),
-        Line(service("sequence_gaps_filled_total"), "늦게 옴 / came late ($tag_subject)", GREEN),
-    )
-    canary = (
-        Line(service("canary_devices_stalled", "max"), "막힌 장비 / devices stalled", RED),
-        Line(service("canary_age_s_max", "max"), "가장 오래된 것 (초) / oldest (s)", BLUE),
-    )
     return (
         states(
             "중앙 부분마다 / each central part",
@@ -60,6 +44,21 @@ def panels() -> tuple[Builder[model.Panel], ...]:
             PART_TEXTS,
             about="빈틈은 돌보는 부분도 말이 없던 때입니다. A gap: not even upkeep, which writes this, was there.",
         ),
+        *_stored(),
+        *_not_stored(),
+        *_found_missing(),
+        lines(
+            "저장에 쓴 시간 / time spent writing",
+            [Line(_rate("write_seconds_total"), "$tag_subject")],
+            Look("percentunit", decimals=None, steps=((GREEN, None), (ORANGE, 0.5), (RED, 0.9))),
+            about="1에 가까우면 저장소가 한계입니다. Near 1, the store is the limit.",
+            span=24,
+        ),
+    )
+
+
+def _stored() -> tuple[Builder[model.Panel], ...]:
+    return (
         lines(
             "저장한 값 / readings stored a second",
             [Line(_rate("readings_total"), "$tag_subject")],
@@ -72,6 +71,15 @@ def panels() -> tuple[Builder[model.Panel], ...]:
             Look("s", decimals=None, steps=((GREEN, None), (ORANGE, 30), (RED, 120))),
             about="자라기만 하면 막힌 것입니다. Where it only grows, nothing is written any more.",
         ),
+    )
+
+
+def _not_stored() -> tuple[Builder[model.Panel], ...]:
+    letters = [
+        Line(queries.grown("services", f"dead_letters_{kind.replace('-', '_')}_total", where=queries.CENTRAL), words)
+        for kind, words in REFUSALS.items()
+    ]
+    return (
         lines(
             "거절된 편지 / dead letters",
             letters,
@@ -88,6 +96,20 @@ def panels() -> tuple[Builder[model.Panel], ...]:
             interval="5m",
             bars=True,
         ),
+    )
+
+
+def _found_missing() -> tuple[Builder[model.Panel], ...]:
+    awaited = (
+        Line(service("sequence_numbers_awaited"), "기다림 / awaited ($tag_subject)", ORANGE),
+        Line(service("sequence_gaps_total"), "빠짐 / missing ($tag_subject)", RED),
+        Line(service("sequence_gaps_filled_total"), "늦게 옴 / came late ($tag_subject)", GREEN),
+    )
+    canary = (
+        Line(service("canary_devices_stalled", "max"), "막힌 장비 / devices stalled", RED),
+        Line(service("canary_age_s_max", "max"), "가장 오래된 것 (초) / oldest (s)", BLUE),
+    )
+    return (
         lines(
             "번호의 빈자리 / sequence numbers",
             awaited,
@@ -99,12 +121,5 @@ def panels() -> tuple[Builder[model.Panel], ...]:
             canary,
             Look(steps=BAD_FROM_ONE),
             about="센서에서 데이터베이스까지. From sensor to database and back.",
-        ),
-        lines(
-            "저장에 쓴 시간 / time spent writing",
-            [Line(_rate("write_seconds_total"), "$tag_subject")],
-            Look("percentunit", decimals=None, steps=((GREEN, None), (ORANGE, 0.5), (RED, 0.9))),
-            about="1에 가까우면 저장소가 한계입니다. Near 1, the store is the limit.",
-            span=24,
         ),
     )

@@ -7,7 +7,7 @@ What is of bays, gates and people comes from one sample a market and five minute
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard as model
 
-from dashboards import queries
+from dashboards import queries, recurring
 from dashboards.frame import CITY, FIRE, MARKS_MAX, OCCUPANCY, Panels, framed
 from dashboards.panels import (
     BAD_FROM_ONE,
@@ -53,9 +53,6 @@ def build() -> model.Dashboard:
 
 
 def _now() -> tuple[Builder[model.Panel], ...]:
-    raised = f'SELECT count("score") FROM "fires" WHERE {queries.MARKET} AND "phase" = \'raised\' AND {queries.RANGE}'
-    blind = queries.now("cameras", queries.UNKNOWN, ("state", "known"), where=queries.MARKET)
-    missing = queries.missing("batches_count", where=queries.MARKET)
     return (
         number(
             "소식 있는 시장 / markets heard",
@@ -64,39 +61,11 @@ def _now() -> tuple[Builder[model.Panel], ...]:
             about=f"{NEWEST}에 장비 하나라도 소식이 있던 시장."
             f" Markets with at least one device that was heard. {NEWEST_IN_ENGLISH}.",
         ),
-        number(
-            "소식 없는 장비 / silent devices",
-            queries.silent("agents", where=queries.MARKET),
-            Look(steps=BAD_FROM_ONE),
-            about="이레 안에 소식이 있었으나 지금은 없음. Heard within seven days, not now.",
-        ),
-        number(
-            "화재 경보 / fires raised",
-            raised,
-            Look(steps=((RED, None),)),
-            about="고른 기간 동안. In the chosen time.",
-            empty=NONE_RECORDED,
-        ),
-        number(
-            "못 보는 카메라 / blind cameras",
-            blind,
-            Look(steps=BAD_FROM_ONE),
-            about="멈춤, 가림, 끊김. Frozen, covered, cut off: no fire would be seen there.",
-        ),
-        number(
-            "소식 없는 카메라 / silent cameras",
-            queries.silent("cameras", where=queries.MARKET),
-            Look(steps=BAD_FROM_ONE),
-            about="이레 안에 소식이 있었으나 지금은 없음. Heard within seven days, not now.",
-        ),
-        number(
-            "빠진 묶음 / batches missing",
-            missing,
-            Look(steps=BAD_FROM_ONE),
-            about="고른 기간의 빠진 자료 기록에 적힌 수, 늦게라도 온 것은 뺌."
-            " What the gap records of the chosen time name, less what came after all.",
-            empty=NONE_RECORDED,
-        ),
+        recurring.silent("소식 없는 장비 / silent devices", "agents", where=queries.MARKET),
+        recurring.fires_raised(where=queries.MARKET),
+        recurring.blind_cameras(("state", "known"), where=queries.MARKET),
+        recurring.silent("소식 없는 카메라 / silent cameras", "cameras", where=queries.MARKET),
+        recurring.batches_missing(where=queries.MARKET),
     )
 
 

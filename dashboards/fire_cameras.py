@@ -3,13 +3,11 @@
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard as model
 
-from dashboards import queries
+from dashboards import queries, recurring
 from dashboards.frame import FIRE, MARKS_MAX, Panels, framed
 from dashboards.panels import (
-    BAD_FROM_ONE,
     GREEN,
     GREY,
-    NONE_RECORDED,
     ORANGE,
     RED,
     Column,
@@ -56,8 +54,6 @@ def build() -> model.Dashboard:
 
 
 def _now() -> tuple[Builder[model.Panel], ...]:
-    blind = Look(steps=BAD_FROM_ONE)
-    raised = f'SELECT count("score") FROM "fires" WHERE {queries.HERE} AND "phase" = \'raised\' AND {queries.RANGE}'
     return (
         number(
             "보는 카메라 / cameras that see",
@@ -65,37 +61,16 @@ def _now() -> tuple[Builder[model.Panel], ...]:
             Look(steps=((RED, None), (GREEN, 1))),
             about="지금 화면을 받아 판단하는 카메라. Cameras whose picture is judged now.",
         ),
-        number(
-            "못 보는 카메라 / blind cameras",
-            queries.now("cameras", queries.UNKNOWN, CAMERA_FIELDS),
-            blind,
-            about="멈춤, 가림, 끊김. Frozen, covered, cut off: no fire would be seen there.",
-        ),
-        number(
-            "소식 없는 카메라 / silent cameras",
-            queries.silent("cameras"),
-            blind,
-            about="이레 안에 소식이 있었으나 지금은 없음. Heard within seven days, not now.",
-        ),
-        number(
-            "소식 없는 사이렌 / silent sirens",
-            queries.silent("sirens"),
-            blind,
-            about="이레 안에 소식이 있었으나 지금은 없음. Heard within seven days, not now.",
-        ),
+        recurring.blind_cameras(CAMERA_FIELDS),
+        recurring.silent("소식 없는 카메라 / silent cameras", "cameras"),
+        recurring.silent("소식 없는 사이렌 / silent sirens", "sirens"),
         number(
             "지금 불꽃 점수 / highest fire score now",
             queries.now("cameras", 'max("fire_score")', CAMERA_FIELDS, only='"known" = 1'),
             Look("percentunit", decimals=None, steps=((GREEN, None), (ORANGE, 0.5), (RED, 0.8)), high=1),
             about="보는 카메라 가운데 가장 높은 점수. The highest of the cameras that see.",
         ),
-        number(
-            "화재 경보 / fires raised",
-            raised,
-            Look(steps=((RED, None),)),
-            about="고른 기간 동안. In the chosen time.",
-            empty=NONE_RECORDED,
-        ),
+        recurring.fires_raised(),
     )
 
 
@@ -190,12 +165,8 @@ def _troubles() -> Builder[model.Panel]:
 
 
 def _long() -> Builder[model.Panel]:
-    return lines(
+    return recurring.known_for_three_months(
         "석 달 가동 / cameras seeing, three months",
-        [Line(queries.weighed("cameras", "known", by='"subject"', step=queries.DAY), "$tag_subject")],
-        Look("percentunit", decimals=None, steps=((RED, None), (ORANGE, 0.95), (GREEN, 0.99)), high=1),
+        "cameras",
         about="소식이 있던 시간 가운데 보던 시간. Of the time with readings, the share in which it saw.",
-        span=24,
-        interval="1d",
-        since="90d",
     )

@@ -4,7 +4,7 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard as model
 
 from contract.telemetry import GapCause
-from dashboards import central_services, queries
+from dashboards import central_services, queries, recurring
 from dashboards.frame import FLEET, MARKS_MAX, Panels, framed
 from dashboards.panels import (
     BAD_FROM_ONE,
@@ -72,12 +72,7 @@ def _now() -> tuple[Builder[model.Panel], ...]:
             Look(steps=((RED, None), (GREEN, 1))),
             about="지금 소식이 데이터베이스에 닿은 장비. Devices whose own reading is in the database now.",
         ),
-        number(
-            "소식 없는 장비 / silent devices",
-            queries.silent("agents"),
-            Look(steps=BAD_FROM_ONE),
-            about="이레 안에 소식이 있었으나 지금은 없음. Heard within seven days, not now.",
-        ),
+        recurring.silent("소식 없는 장비 / silent devices", "agents"),
         number(
             "보낼 함 / outbox rows",
             queries.now("agents", 'sum("outbox_rows")', AGENT_FIELDS),
@@ -91,14 +86,7 @@ def _now() -> tuple[Builder[model.Panel], ...]:
             about="보낼 함에서 가장 오래된 묶음의 나이. Age of the oldest batch in any outbox.",
             empty="없음 / none",
         ),
-        number(
-            "빠진 묶음 / batches missing",
-            queries.missing("batches_count"),
-            Look(steps=BAD_FROM_ONE),
-            about="고른 기간의 빠진 자료 기록에 적힌 수, 늦게라도 온 것은 뺌."
-            " What the gap records of the chosen time name, less what came after all.",
-            empty=NONE_RECORDED,
-        ),
+        recurring.batches_missing(),
         number(
             "왕복 확인 / canary",
             queries.now("services", 'min("canary_ok")', ("ok", "canary_ok"), where=queries.CENTRAL),

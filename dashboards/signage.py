@@ -3,10 +3,9 @@
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard as model
 
-from dashboards import queries
+from dashboards import queries, recurring
 from dashboards.frame import SIGNAGE, Panels, choice, framed
 from dashboards.panels import (
-    BAD_FROM_ONE,
     BLUE,
     GREEN,
     GREY,
@@ -73,12 +72,7 @@ def _now() -> tuple[Builder[model.Panel], ...]:
             Look(steps=GREY_FROM_ONE),
             about="페이지가 말이 없는 화면. Screens whose page says nothing.",
         ),
-        number(
-            "소식 없는 화면 / silent screens",
-            queries.silent("screens"),
-            Look(steps=BAD_FROM_ONE),
-            about="이레 안에 소식이 있었으나 지금은 없음. Heard within seven days, not now.",
-        ),
+        recurring.silent("소식 없는 화면 / silent screens", "screens"),
         number(
             "대피 화면 / screens on evacuation",
             evacuation,
@@ -187,12 +181,8 @@ def _generations() -> tuple[Builder[model.Panel], ...]:
 
 
 def _long() -> Builder[model.Panel]:
-    return lines(
+    return recurring.known_for_three_months(
         "석 달 가동 / screens live, three months",
-        [Line(queries.weighed("screens", "known", by='"subject"', step=queries.DAY), "$tag_subject")],
-        Look("percentunit", decimals=None, steps=((RED, None), (ORANGE, 0.95), (GREEN, 0.99)), high=1),
+        "screens",
         about="소식이 있던 시간 가운데 보이던 시간. Of the time with readings, the share in which it was live.",
-        span=24,
-        interval="1d",
-        since="90d",
     )

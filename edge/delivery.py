@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
 
@@ -14,6 +14,7 @@ from contract.ids import CLOCK_FLOOR_UNIX_MS, UNIX_MS_MAX
 from contract.payload import BadPayloadError, Payload
 from contract.telemetry import Batch, GapBatch
 from contract.topics import Topic, TopicFilter
+from edge.lanes import Flight, Lane, Pace
 from runtime.clock import Clock
 from runtime.errors import FatalError, RetryableError
 from transport.outbox_rules import STORE_OF_CHANNEL
@@ -54,53 +55,6 @@ class DeliveryRules:
     forget_rows_max: int = 200
 
 
-@dataclass(slots=True)
-class _Flight:
-    """A row that has been sent, or is being sent, and is not confirmed by its store."""
-
-    row: OutboxRow
-    due_s: float
-    wait_s: float
-    sending: bool = True
-
-
-@dataclass(slots=True)
-class _Lane:
-    """Rows of one urgency: how far the outbox was read, and what is on its way."""
-
-    window: int
-    read_to_seq: int = 0
-    flights: dict[int, _Flight] = field(default_factory=dict)
-
-    @property
-    def room(self) -> int:
-        return self.window - len(self.flights)
-
-
-@dataclass(slots=True)
-class _Pace:
-    """A token bucket that holds one second's worth, empty at first."""
-
-    rows_per_s: float
-    begins_s: float = 0.0
-    _tokens: float = 0.0
-    _filled_s: float = 0.0
-
-    def begin(self, at_s: float) -> None:
-        self.begins_s, self._filled_s, self._tokens = at_s, at_s, 1.0
-
-    def allowed(self, now_s: float) -> int:
-        if now_s < self.begins_s:
-            return 0
-        most = max(1.0, self.rows_per_s)
-        self._tokens = min(most, self._tokens + (now_s - self._filled_s) * self.rows_per_s)
-        self._filled_s = now_s
-        return int(self._tokens)
-
-    def take(self) -> None:
-        self._tokens -= 1.0
-
-
 class Delivery:
     """Publishes the outbox in three lanes, so that no backlog ever holds an alarm or what is live.
 
@@ -129,10 +83,10 @@ class Delivery:
         self._rules = rules or DeliveryRules()
         self._rng = rng or random.Random()  # noqa: S311 - spreads devices in time, keeps no secret
         self._gaps_topic = topic_for(identity.market, identity.device, GapBatch)
-        self._alarms = _Lane(self._rules.alarm_window)
-        self._live = _Lane(self._rules.telemetry_window)
-        self._backlog = _Lane(self._rules.backlog_window)
-        self._pace = _Pace(self._rules.backlog_rows_per_s)
+        self._alarms = Lane(self._rules.alarm_window)
+        self._live = Lane(self._rules.telemetry_window)
+        self._backlog = Lane(self._rules.backlog_window)
+        self._pace = Pace(self._rules.backlog_rows_per_s)
         self._backlog_look_s = 0.0
         self._confirmed: dict[str, set[int]] = {store: set() for store in STORE_OF_CHANNEL.values()}
         self._confirmed_s = 0.0
@@ -231,7 +185,7 @@ class Delivery:
         if records:
             log.warning("gaps.flushed", records=records)
 
-    def _send_overdue(self, lane: _Lane, sending: asyncio.TaskGroup) -> None:
+    def _send_overdue(self, lane: Lane, sending: asyncio.TaskGroup) -> None:
         now_s = self._clock.monotonic_s()
         for flight in lane.flights.values():
             if not flight.sending and now_s >= flight.due_s:
@@ -286,7 +240,7 @@ class Delivery:
         return flying | self._impossible.keys() | set().union(*self._confirmed.values())
 
     async def _read(
-        self, lane: _Lane, limit: int, *, before_seq: int | None = None, alarms_only: bool = False
+        self, lane: Lane, limit: int, *, before_seq: int | None = None, alarms_only: bool = False
     ) -> Sequence[OutboxRow]:
         """Rows after those that the lane has read; none if everything begins again meanwhile."""
         if limit <= 0:
@@ -297,11 +251,11 @@ class Delivery:
         )
         return rows if restarts == self._restarts else ()
 
-    def _start(self, lane: _Lane, row: OutboxRow, sending: asyncio.TaskGroup) -> None:
-        flight = lane.flights[row.seq] = _Flight(row, 0.0, self._rules.resend_after_s)
+    def _start(self, lane: Lane, row: OutboxRow, sending: asyncio.TaskGroup) -> None:
+        flight = lane.flights[row.seq] = Flight(row, 0.0, self._rules.resend_after_s)
         sending.create_task(self._send(lane, flight))
 
-    async def _send(self, lane: _Lane, flight: _Flight) -> None:
+    async def _send(self, lane: Lane, flight: Flight) -> None:
         row = flight.row
         try:
             await self._session.publish(row.topic, self._payload(row))

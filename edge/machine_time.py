@@ -137,7 +137,7 @@ def kernel_is_synchronised() -> bool:
     """
     try:
         state = int(ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(TIMEX_BYTES)))
-    except (OSError, AttributeError):
+    except (OSError, AttributeError):  # no such call here: nobody vouches for the clock
         return False
     return 0 <= state < TIME_ERROR
 
@@ -149,7 +149,7 @@ def was_synchronised(wall_unix_ms: int, mark: Path) -> bool:
     """
     try:
         age_ms = wall_unix_ms - mark.stat().st_mtime_ns // NS_PER_MS
-    except OSError:
+    except OSError:  # no mark: nobody vouches for the clock
         return False
     return 0 <= age_ms <= MARK_AGE_MS_MAX
 
@@ -162,7 +162,7 @@ def rtc_unix_ms() -> int | None:
     """
     try:
         return int(RTC_SECONDS.read_text(encoding="ascii")) * MS_PER_S
-    except (OSError, ValueError):
+    except (OSError, ValueError):  # no such chip, or one that has lost its time
         return None
 
 
@@ -170,5 +170,5 @@ def rtc_unix_ms() -> int | None:
 def _boot_id() -> str:
     try:
         return BOOT_ID.read_text(encoding="ascii").strip()
-    except OSError:
+    except OSError:  # no such file here: this run is a boot of its own
         return f"run-{time.time_ns():x}-{id(object()):x}"

@@ -107,7 +107,7 @@ async def _load(
         _note(f"{fleet.connected_count():,} devices are connected")
         watch = Watch(fleet, pids_of, lambda: 0 if stack is None else stack.restarts(), clock.monotonic_s())
         async with _lines(watch, stack, interrupts):
-            with contextlib.suppress(TimeoutError):
+            with contextlib.suppress(TimeoutError):  # the minutes are over
                 async with asyncio.timeout(None if minutes is None else minutes * 60):
                     await fleet.run(interrupts.stop)
             ended_s = clock.monotonic_s()

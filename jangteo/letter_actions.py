@@ -176,7 +176,7 @@ def _report_outcome(letters: DeadLetters, numbers: Sequence[int], wait_s: float)
 def _outcome(letters: DeadLetters, number: int) -> str:
     try:
         letter = letters.get(number)
-    except UnknownLetterError:
+    except UnknownLetterError:  # a letter that was taken is no letter any more
         return f"{number}: taken."
     if letter.replay_requested_unix_ms is not None:
         return ""

@@ -28,6 +28,7 @@ from transport.consumer_queue import (
     Received,
     filters_of,
     refused,
+    serve_until_established,
     subscription_refused,
 )
 from transport.mqtt_connection import INFLIGHT_MESSAGES_MAX, password
@@ -82,10 +83,7 @@ class PahoConnection:
             )
         except OSError as error:
             raise ConnectionEndedError(f"{self._where}: {error}") from error
-        self._thread.start()
-        if not self._queue.wait_until_established(settings.connect_timeout_s):
-            raise ConnectionEndedError(f"{self._where}: no answer within {settings.connect_timeout_s} s")
-        log.info("consumer.connected", broker=self._where, client_id=settings.client_id)
+        serve_until_established(self._thread, self._queue, settings)
 
     def close(self) -> None:
         """Send what is queued (acknowledgements, receipts), say goodbye; the session stays with the broker."""

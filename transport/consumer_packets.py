@@ -2,7 +2,8 @@
 
 Source: OASIS MQTT Version 5.0 (https://docs.oasis-open.org/mqtt/mqtt/v5.0/mqtt-v5.0.html); section numbers below are
 its. Only what a consumer of QoS 0 and 1 needs is here: anything else that a broker sends is `MalformedPacketError`.
-The layouts are written once, in `packets`; written anew is only the reader of messages, where ingest's time goes.
+The layouts are written once, in `packets` and `packet_fields`; written anew is only the reader of messages, where
+ingest's time goes.
 """
 
 from collections.abc import Iterable
@@ -11,18 +12,8 @@ from typing import NamedTuple
 
 from transport import packets
 from transport.consumer_queue import Received
-from transport.packets import (
-    CONTINUES,
-    DISCONNECT,
-    PINGREQ,
-    Goodbye,
-    Kind,
-    MalformedPacketError,
-    Packet,
-    Property,
-    length_at,
-    pubacks,
-)
+from transport.packet_fields import CONTINUES, MalformedPacketError, Property, length_at, text
+from transport.packets import DISCONNECT, PINGREQ, Goodbye, Kind, Packet, pubacks
 from transport.ports import RawMessage
 
 __all__ = [
@@ -131,7 +122,7 @@ def subscribe(packet_id: int, filters: Iterable[str]) -> bytes:
 
 def publish(topic: str, body: bytes, *, qos: int, retain: bool, packet_id: int) -> bytes:
     """PUBLISH with QoS 0 or 1 (3.3); `packet_id` counts only with QoS 1."""
-    return packets.publish(packets.text(topic), body, packet_id, qos=qos, retain=retain)
+    return packets.publish(text(topic), body, packet_id, qos=qos, retain=retain)
 
 
 class PacketReader:
@@ -224,7 +215,7 @@ class PacketReader:
     def _topic(self, name: bytes) -> str:
         try:
             topic = name.decode()
-        except UnicodeDecodeError:
+        except UnicodeDecodeError:  # a topic that ingest refuses and keeps
             return NOT_UTF8
         if len(self._topics) >= TOPICS_CACHED_MAX:
             self._topics.clear()

@@ -6,9 +6,13 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import structlog
+
 from runtime.errors import RetryableError
 from transport.mqtt_connection import raise_if_refused
 from transport.ports import BrokerSettings, BusSettingsError, ConsumerSettings, RawMessage
+
+log = structlog.get_logger(__name__)
 
 WAIT_STEP_S = 0.1
 QUIET_PARTS = 4  # a quarter of the linger without a message is quiet
@@ -131,6 +135,20 @@ class ConsumerQueue:
     def _raise_if_ended(self) -> None:
         if self._error is not None:
             raise self._error
+
+
+def serve_until_established(thread: threading.Thread, queue: ConsumerQueue, settings: BrokerSettings) -> None:
+    """Start a connection's network thread and wait until it stands.
+
+    Raises:
+        ConnectionEndedError: the link is gone, or there was no answer in time.
+        BusSettingsError: the broker refused us for good.
+    """
+    where = f"broker {settings.host}:{settings.port}"
+    thread.start()
+    if not queue.wait_until_established(settings.connect_timeout_s):
+        raise ConnectionEndedError(f"{where}: no answer within {settings.connect_timeout_s} s")
+    log.info("consumer.connected", broker=where, client_id=settings.client_id)
 
 
 def filters_of(consumer: ConsumerSettings) -> list[str]:

@@ -31,6 +31,7 @@ from transport.consumer_queue import (
     Received,
     filters_of,
     refused,
+    serve_until_established,
     subscription_refused,
 )
 from transport.mqtt_connection import password
@@ -110,10 +111,7 @@ class SocketConnection:
             self._consumer.unacknowledged_max,
         )
         self._send(packets.connect(options))
-        self._thread.start()
-        if not self._queue.wait_until_established(settings.connect_timeout_s):
-            raise ConnectionEndedError(f"{self._where}: no answer within {settings.connect_timeout_s} s")
-        log.info("consumer.connected", broker=self._where, client_id=settings.client_id)
+        serve_until_established(self._thread, self._queue, settings)
 
     def close(self) -> None:
         """Send what is queued (acknowledgements, receipts), say goodbye; the session stays with the broker."""
@@ -267,7 +265,7 @@ class SocketConnection:
         while received < RECEIVE_BYTES and self._queue.room > 0:
             try:
                 data = sock.recv(RECEIVE_BYTES)
-            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):  # that was all for now
                 break
             if not data:
                 raise ConnectionResetError(CLOSED)
@@ -328,7 +326,7 @@ class SocketConnection:
                 return False
             try:
                 sent = sock.send(self._out)
-            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):  # full: the rest waits
                 return False
             del self._out[:sent]
         return sent > 0

@@ -15,17 +15,8 @@ from typing import Protocol
 from runtime.backoff import Backoff
 from runtime.clock import Clock
 from transport import packets
-from transport.packets import (
-    Acknowledgement,
-    Connack,
-    Connect,
-    Kind,
-    MalformedPacketError,
-    Packet,
-    PacketReader,
-    Property,
-    Publish,
-)
+from transport.packet_fields import MalformedPacketError, Property
+from transport.packets import Acknowledgement, Connack, Connect, Kind, Packet, PacketReader, Publish
 
 CONNECT_TIMEOUT_S = 10.0
 PING_SHARE, SILENT_SHARE = 0.75, 1.5  # of the keep-alive time

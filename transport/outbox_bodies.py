@@ -67,7 +67,7 @@ def made_in(kept: bytes, otherwise_unix_ms: int) -> Made:
     """The same from a stored body; one that cannot be read counts as made at `otherwise_unix_ms`."""
     try:
         found: Json = json.loads(unpack(kept))
-    except ValueError:
+    except ValueError:  # damaged: the caller has a time instead, and names it
         found = None
     readings = found.get("readings") if isinstance(found, dict) else None
     rows = readings if isinstance(readings, list) else []

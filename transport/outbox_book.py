@@ -78,9 +78,13 @@ class OutboxBook:
     def note_unsaved(self) -> None:
         """Write beside the file what it does not have: the ranges of late, and the numbers that they used up."""
         if not self._ledger.is_saved:
-            unsaved = list(self._ledger.unsaved())
-            number = self._note.write(self._noted, self.tables.epoch, self.tables.totals.last_seq, unsaved)
-            self._noted = number or self._noted
+            self.note_afresh()
+
+    def note_afresh(self) -> None:
+        """The same even if it has everything: the note is now this file's, and no more that of one before it."""
+        unsaved = list(self._ledger.unsaved())
+        number = self._note.write(self._noted, self.tables.epoch, self.tables.totals.last_seq, unsaved)
+        self._noted = number or self._noted
 
     def _take_note(self) -> None:
         """What a process that was killed could only note. A note of another epoch is of a file that is gone."""

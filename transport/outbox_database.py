@@ -194,7 +194,7 @@ def _rebuild(connection: sqlite3.Connection) -> None:
         connection.execute("COMMIT")
     except BaseException as error:
         _roll_back(connection)
-        if not (isinstance(error, sqlite3.OperationalError) and is_full(error)):
+        if not (isinstance(error, sqlite3.OperationalError) and is_full(error)):  # without room: at a later start
             raise
 
 

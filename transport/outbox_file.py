@@ -94,7 +94,7 @@ class OutboxFile:
         try:
             self.connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
         except sqlite3.OperationalError as error:
-            if not is_full(error):
+            if not is_full(error):  # full: as far as it came
                 raise
 
     def close(self) -> None:

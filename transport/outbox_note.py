@@ -61,7 +61,10 @@ class OutboxNote:
         """The newest whole note, if there is any."""
         try:
             content = self._path.read_bytes()
-        except OSError:
+        except FileNotFoundError:  # the first start
+            return None
+        except OSError as error:
+            log.warning("outbox.note_not_read", path=str(self._path), reason=error.strerror)
             return None
         places = (_parsed(content[start : start + PLACE_BYTES]) for start in range(0, len(content), PLACE_BYTES))
         found = max((one for one in places if one is not None), key=lambda one: one.number, default=None)

@@ -18,7 +18,7 @@ def given(found: Sequence[StoredRow], book: OutboxBook) -> tuple[list[OutboxRow]
             continue
         try:
             body = unpack(one.kept)
-        except DamagedBodyError:
+        except DamagedBodyError:  # named by the caller
             damaged.append(one.seq)
             continue
         created_unix_ms, offset_ms = one.created_unix_ms, book.offset_ms(one.boot_id)

@@ -20,13 +20,13 @@ from runtime.clock import Clock, SystemClock
 from runtime.errors import FatalError
 from transport.outbox_book import OutboxBook
 from transport.outbox_database import is_corrupt, move_aside
+from transport.outbox_eviction import aged, evict, evict_for_the_disk
 from transport.outbox_file import ATTEMPTS_MAX, OutboxFile
 from transport.outbox_gaps import READINGS_PER_ROW, GapRange, gap_readings, ranges_max_for
 from transport.outbox_note import OutboxNote
 from transport.outbox_reading import first_seq_since, given, oldest_unix_ms
 from transport.outbox_rules import (
     AGE_S_MAX,
-    EVICT_BYTES_MIN,
     SWEEP_ROWS_MAX,
     AgeClock,
     Gone,
@@ -37,13 +37,12 @@ from transport.outbox_rules import (
     room_for,
     sweep_period_s,
 )
-from transport.outbox_salvage import Salvage
+from transport.outbox_salvage import Salvage, put_again
 from transport.outbox_tables import StoredRow
 from transport.ports import OutboxFullError, OutboxRow, OutboxStatus
 
 log = structlog.get_logger(__name__)
 
-EVICT_ROWS_MAX = 64
 LOG_PERIOD_S = 60.0
 SEQ_END = 2**53 + 1
 
@@ -73,6 +72,7 @@ class SqliteOutbox:
         self._logged_s: dict[str, float] = {}
         self._drops_logged_count = 0
         self._closed = False
+        self._note_file = OutboxNote(path.with_name(f"{path.name}.note"))
         try:
             self._open()
         except sqlite3.DatabaseError as error:
@@ -193,9 +193,8 @@ class SqliteOutbox:
     def _open(self) -> None:
         self._file = OutboxFile(self._path, self._bytes_max, self._clock)
         try:
-            note = OutboxNote(self._path.with_name(f"{self._path.name}.note"))
-            self._book = OutboxBook(self._file.connection, ranges_max_for(self._bytes_max), note)
-            note.prepare()
+            self._book = OutboxBook(self._file.connection, ranges_max_for(self._bytes_max), self._note_file)
+            self._note_file.prepare()
         except BaseException:
             self._file.close()
             raise
@@ -206,13 +205,17 @@ class SqliteOutbox:
         if known is not None:
             self._file.close()
         aside = move_aside(self._path, self._clock.unix_ms(), str(error))
+        noted = None if known else self._note_file.read()
         self._open()
-        found = Salvage(aside, known.tables.epoch if known else None, known.open_gaps if known else ())
+        found = Salvage(aside, known.tables.epoch if known else None, known.open_gaps if known else (), noted)
         for rows in found.rows():
-            self._write_or_say(partial(self._put_again, rows, found), "outbox.salvage_failed")
+            left: list[NewRow] = []
+            work = partial(put_again, rows, left, self._book, self._bytes_max)
+            found.not_kept(left if self._write_or_say(work, "outbox.salvage_failed") else rows)
         for lost in (*found.ranges, *found.gaps(self.epoch, self._clock.unix_ms(), self._age_ms_max)):
             self._book.note(lost)
         self._write_or_say(_nothing_more, "outbox.gap_not_in_the_file")
+        self._book.note_afresh()
 
     def _try_write(self, work: Callable[[int], int], event: str, *, attempts_max: int = ATTEMPTS_MAX) -> int:
         """Do `work` in a transaction; 0, said in the log, if the disk does not take it."""
@@ -222,12 +225,14 @@ class SqliteOutbox:
             self._mend(error, event)
             return 0
 
-    def _write_or_say(self, work: Callable[[int], int], event: str) -> None:
-        """The same without beginning anew: a successor that is corrupt, too, is found by the next put."""
+    def _write_or_say(self, work: Callable[[int], int], event: str) -> bool:
+        """Whether the disk took it; a successor that is corrupt, too, is left to be found by the next put."""
         try:
             self._file.write(work, self._book)
         except sqlite3.DatabaseError as error:
             self._say(event, str(error))
+            return False
+        return True
 
     def _mend(self, error: sqlite3.DatabaseError, event: str) -> None:
         if is_corrupt(error):
@@ -250,29 +255,9 @@ class SqliteOutbox:
 
     def _insert(self, row: NewRow, evict_bytes: int, attempt: int) -> int:
         if evict_bytes:
-            self._evict(evict_bytes, GapCause.OUTBOX_FULL)
-        self._evict_for_the_disk(attempt)
+            evict(self._book, evict_bytes, GapCause.OUTBOX_FULL)
+        evict_for_the_disk(self._book, self._file, attempt)
         return self._book.put(row)
-
-    def _evict_for_the_disk(self, attempt: int) -> None:
-        """The first failure is mended by reusing the log; then telemetry goes, each time twice as much."""
-        if attempt > 1:
-            cause = GapCause.OUTBOX_FULL if self._file.at_bound else GapCause.DISK_FULL
-            self._evict(EVICT_BYTES_MIN * 2 ** (attempt - 2), cause)
-
-    def _evict(self, bytes_wanted: int, cause: GapCause) -> None:
-        freed = 0
-        while freed < bytes_wanted:
-            going: list[Gone] = []
-            for gone, size_bytes, _ in self._book.tables.evictable(EVICT_ROWS_MAX):
-                if freed >= bytes_wanted:
-                    break
-                going.append(gone)
-                freed += size_bytes
-            if not going:
-                return
-            self._book.lose(going, cause)
-            self._book.tables.totals.evict_from_seq = going[-1].seq
 
     def _delete_delivered(self, seqs: Sequence[int], store: str) -> int:
         ended = self._book.tables.of_store(seqs, store)
@@ -281,7 +266,7 @@ class SqliteOutbox:
         return len(ended)
 
     def _put_gaps(self, topic: Topic, attempt: int) -> int:
-        self._evict_for_the_disk(attempt)
+        evict_for_the_disk(self._book, self._file, attempt)
         readings = gap_readings(self._book.take_ready_gaps(), topic.device, self._book.tables.gap_times())
         for start in range(0, len(readings), READINGS_PER_ROW):
             seq, part = self._book.last_seq + 1, tuple(readings[start : start + READINGS_PER_ROW])
@@ -292,22 +277,10 @@ class SqliteOutbox:
             if not room.fits:
                 raise sqlite3.OperationalError("no room but for events that nobody has confirmed")
             if room.evict_bytes:
-                self._evict(room.evict_bytes, GapCause.OUTBOX_FULL)
+                evict(self._book, room.evict_bytes, GapCause.OUTBOX_FULL)
             self._book.put(row)
         self._book.tables.keep_gap_times((*self._book.tables.gap_times(), *(one.time_unix_ms for one in readings)))
         return len(readings)
-
-    def _put_again(self, rows: Sequence[NewRow], found: Salvage, _attempt: int) -> int:
-        """Rows of a corrupt file under new numbers; what finds no room is lost."""
-        for old in rows:
-            row = old.under(self.epoch, self._book.last_seq + 1)
-            totals = self._book.tables.totals
-            room = room_for(row, totals.bytes, totals.evictable_bytes, self._bytes_max)
-            if room.fits and not room.evict_bytes:
-                self._book.put(row)
-            else:
-                found.not_kept(old)
-        return len(rows)
 
     def _drop_damaged(self, seqs: Sequence[int]) -> None:
         log.error("outbox.damaged_rows", path=str(self._path), seqs=list(seqs[:10]), count=len(seqs))
@@ -331,15 +304,10 @@ class SqliteOutbox:
             self._swept_s -= self._sweep_period_s
 
     def _sweep_aged(self) -> int:
-        before_unix_ms = self._age_clock.unix_ms() - self._age_ms_max
-        aged = [
-            gone
-            for gone, _, created in self._book.tables.evictable(SWEEP_ROWS_MAX)
-            if self._book.is_timed(gone.boot_id) and self._book.true_unix_ms_of(created, gone.boot_id) < before_unix_ms
-        ]
-        if not aged:
+        gone = aged(self._book, self._age_clock.unix_ms() - self._age_ms_max)
+        if not gone:
             return 0
-        return self._drop(aged, GapCause.OUTBOX_AGE)
+        return self._drop(gone, GapCause.OUTBOX_AGE)
 
     def _sweep_timeless(self) -> int:
         gone = self._book.timeless(SWEEP_ROWS_MAX)

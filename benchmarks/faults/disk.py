@@ -36,7 +36,7 @@ class SmallDisk:
             while step >= LEFT_BYTES_MIN:
                 try:
                     os.posix_fallocate(descriptor, end, step)
-                except OSError:
+                except OSError:  # no room for so much: half of it
                     step //= 2
                 else:
                     end += step

@@ -1,5 +1,6 @@
 """What every fault is: something of a house that breaks, and is mended a while later."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -12,18 +13,18 @@ HEADS = 0.5
 T = TypeVar("T")
 
 
-class Fault:
+class Fault(ABC):
     """Something that goes wrong and is mended a while later. What is killed is started again by who keeps it."""
 
     def __init__(self, house: House, planned: Planned) -> None:
         self.house = house
         self.planned = planned
 
+    @abstractmethod
     async def begin(self) -> bool:
         """Break it; false when there was nothing to break (it is broken already)."""
-        raise NotImplementedError
 
-    async def end(self) -> None:
+    async def end(self) -> None:  # noqa: B027 - what is killed has nothing to mend: its keeper starts it
         """Mend it."""
 
     def one_of(self, things: Sequence[T]) -> T:

@@ -108,9 +108,11 @@ class StoreFull(Fault):
         return True
 
     async def end(self) -> None:
-        """Give the room back."""
+        """Give the room back, and start InfluxDB anew: before that it takes nothing into a shard whose log was torn."""
         assert self.house.store_disk is not None  # noqa: S101 - as in `begin`
         self.house.store_disk.free()
+        if await stop_influx(self.house):
+            await start_influx(self.house)
 
 
 class EdgeDiskFull(Fault):

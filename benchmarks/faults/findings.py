@@ -83,7 +83,7 @@ def _refused(engine: Engine) -> Iterator[tuple[str, str, int]]:
 def _numbers(body: bytes) -> Iterator[tuple[str, int]]:
     try:
         content = json.loads(body)
-    except ValueError:
+    except ValueError:  # no JSON: such a letter holds no reading that a device made
         return
     readings: Iterable[dict] = content.get("readings", [content])  # type: ignore[type-arg]  # JSON of two shapes
     for reading in readings:

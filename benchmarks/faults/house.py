@@ -106,7 +106,7 @@ class House:
         """What each device process last said of itself; a process that never did is missing."""
         found = {}
         for plan in self.processes:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(FileNotFoundError):  # it never did: missing, which is not drained
                 text = plan.status_file.read_text(encoding="ascii")
                 found[plan.folder.name] = ProcessStatus.model_validate_json(text)
         return found

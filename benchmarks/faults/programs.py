@@ -61,7 +61,7 @@ class Program:
         try:
             self._process.stdin.write(line)
             self._process.stdin.flush()
-        except OSError:
+        except OSError:  # it has just ended: the caller is told
             return False
         return True
 

@@ -99,7 +99,7 @@ def replay_letter(console: Console, letter_id: int, who: str) -> int:
         console.dead_letters.request_replay(letter_id, console.clock.unix_ms())
     except UnknownLetterError as error:
         raise NotHereError("dead_letter", n=letter_id) from error
-    except NotReplayableError:
+    except NotReplayableError:  # counted by the caller as not requested
         return 0
     console.audit.write(who, "dead_letter.replay", str(letter_id))
     return 1

@@ -17,6 +17,7 @@ from broker.series.ports import Sample, Series
 from contract.access import DeviceIdentity
 from contract.delivery import CommandReply
 from contract.events import FireEvent, Phase
+from contract.ids import CLOCK_FLOOR_UNIX_MS
 from contract.presence import Presence, SettingsReport, SignageReport
 from contract.telemetry import (
     AgentReading,
@@ -91,8 +92,11 @@ class Birth:
 
         It was read after this birth, or it came after it and was read by the run of the agent that was born. What an
         agent left in its outbox before it died, and what was heard before it was away, is history. A start that lies in
-        the future was read from a clock that was wrong then, and holds nothing back.
+        the future was read from a clock that was wrong then, and holds nothing back. A birth before the clock was set
+        counts from the boot, which no reading's time can be held against: only what came after it counts.
         """
+        if self.time_unix_ms < CLOCK_FLOOR_UNIX_MS:
+            return heard.order > self.order
         if heard.reading.time_unix_ms >= self.time_unix_ms:
             return True
         started_unix_ms = self.started_unix_ms if self.started_unix_ms <= now_unix_ms else 0

@@ -23,7 +23,7 @@ class Ledger:
         self._review = review
         self._replayer = replayer
         self._beat = beat
-        self._failed = False
+        self._said = ""
 
     def run(self, stop: threading.Event) -> None:
         """Go on until `stop`, and review once more then: what a short run took is settled."""
@@ -36,14 +36,14 @@ class Ledger:
         self.turn(with_review=True)
 
     def turn(self, *, with_review: bool) -> None:
-        """One turn; while a store does not answer that is logged once, and the next turn tries again."""
+        """One turn; what is in its way is logged once, and the next turn tries again."""
         try:
             self._replayer.replay_wanted(self._beat)
             if with_review:
                 self._review.review()
         except (JangteoError, SQLAlchemyError) as error:
-            if not self._failed:
+            if str(error) != self._said:
                 log.warning("ledger.waiting", error=str(error))
-            self._failed = True
+            self._said = str(error)
         else:
-            self._failed = False
+            self._said = ""

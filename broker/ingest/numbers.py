@@ -21,7 +21,7 @@ def numbers_in(body: bytes) -> tuple[str, int] | None:
         return match[1].decode(), int(match[2])
     try:
         numbered = _Numbered.from_bytes(body)
-    except BadPayloadError:
+    except BadPayloadError:  # no number to be read: the refusal says why
         return None
     return numbered.epoch, numbered.seq
 
@@ -30,6 +30,6 @@ def sender_of(topic: str) -> DeviceIdentity | None:
     """The device that a topic names, enrolled or not; `None` if it is no topic of ours."""
     try:
         parsed = Topic.parse(topic)
-    except BadTopicError:
+    except BadTopicError:  # nobody to be named: the refusal says why
         return None
     return DeviceIdentity(parsed.market, parsed.device)

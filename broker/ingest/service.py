@@ -22,7 +22,7 @@ from broker.ingest.stages.record import Record
 from broker.ingest.stages.write import Write
 from broker.series.ports import SeriesStore
 from broker.series.settings import open_series_store
-from broker.stores.database import StoreUnavailableError, migrate, open_database
+from broker.stores.database import StoreUnavailableError, migrate_when_there, open_database
 from broker.stores.deliveries import Deliveries
 from broker.stores.gap_records import GapRecords
 from broker.stores.parts import Parts
@@ -30,7 +30,6 @@ from broker.stores.registry import Registry
 from broker.stores.sequences import Sequences
 from contract.catalog import CATALOG, Role
 from contract.topics import TopicFilter
-from runtime.backoff import Backoff
 from runtime.clock import Clock, SystemClock
 from runtime.steady_heap import settle_heap
 from runtime.watchdog import Watchdog
@@ -88,7 +87,7 @@ def run_ingest(settings: IngestSettings, stop: threading.Event) -> None:
     engine = open_database(settings.database_url)
     store = open_series_store(settings.series)
     try:
-        if _migrate_when_there(engine, stop):
+        if migrate_when_there(engine, stop):
             _consume(settings, engine, store, clock, stop)
     finally:
         store.close()
@@ -150,18 +149,3 @@ def _running(watchdog: Watchdog, *loops: Callable[[threading.Event], None]) -> I
 def gap_review(engine: Engine, store: SeriesStore, clock: Clock, patience_s: float) -> GapReview:
     """The review of delivery numbers, put together."""
     return GapReview(Sequences(engine, clock, patience_s=patience_s), GapRecords(engine), store, clock)
-
-
-def _migrate_when_there(engine: Engine, stop: threading.Event) -> bool:
-    """Bring the central state up to date, waiting for it if need be; false when stopped before that."""
-    backoff = Backoff()
-    while not stop.is_set():
-        try:
-            migrate(engine)
-        except StoreUnavailableError as error:
-            delay_s = backoff.next_delay_s()
-            log.warning("database.unavailable", error=str(error), retry_in_s=round(delay_s, 1))
-            stop.wait(delay_s)
-        else:
-            return True
-    return False

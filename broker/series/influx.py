@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from broker.series.buckets import Bucket, buckets_of, field_of
 from broker.series.checks import plain
 from broker.series.influx_reading import Found, InfluxReader, name, time_of, where
+from broker.series.influx_tail import TailPlace
 from broker.series.influx_writing import InfluxWriter
 from broker.series.ports import FieldValue, Sample, Series
 
@@ -20,12 +21,14 @@ class InfluxSeriesStore:
     """Series in the bucket (1.x and 3: database) `bucket`; measurement = kind, tags = device, market, subject.
 
     `write` is synchronous: InfluxDB has the points in its write-ahead log when it returns. Nothing is retried here;
-    `RetryableError` tells the caller to.
+    `RetryableError` tells the caller to. With `tail`, what InfluxDB acknowledged and then lost is written again.
     """
 
-    def __init__(self, url: str, token: str, org: str, bucket: str, *, timeout_s: float = 10.0) -> None:
+    def __init__(
+        self, url: str, token: str, org: str, bucket: str, *, timeout_s: float = 10.0, tail: TailPlace | None = None
+    ) -> None:
         base = url.rstrip("/")
-        self._writer = InfluxWriter(base, token, org, bucket, timeout_s=timeout_s)
+        self._writer = InfluxWriter(base, token, org, bucket, timeout_s=timeout_s, tail=tail)
         self._reader = InfluxReader(base, token, bucket, timeout_s=timeout_s)
 
     def write(self, samples: Sequence[Sample]) -> None:

@@ -11,7 +11,10 @@ from urllib3.exceptions import HTTPError
 
 from broker.series.checks import FieldType, complaint, type_of
 from broker.series.influx_errors import error_of, words_of
+from broker.series.influx_keeping import TailKeeper
 from broker.series.influx_lines import lines_of
+from broker.series.influx_start import ServerStart
+from broker.series.influx_tail import TailPlace
 from broker.series.ports import Sample
 from broker.series.shapes import ShapedFields
 from runtime.errors import PartialError, Rejected, RetryableError
@@ -32,15 +35,22 @@ class InfluxWriter:
     """Writes samples into the bucket (1.x and 3: database) `bucket` of the server at `url`.
 
     `write` is synchronous: InfluxDB has the points in its write-ahead log when it returns. It keeps one connection and
-    does not retry by itself; `RetryableError` tells the caller to.
+    does not retry by itself; `RetryableError` tells the caller to. With `tail` it keeps what was acknowledged, and
+    writes it again when the server was started anew (`broker.series.influx_keeping`).
     """
 
-    def __init__(self, url: str, token: str, org: str, bucket: str, *, timeout_s: float) -> None:
+    def __init__(
+        self, url: str, token: str, org: str, bucket: str, *, timeout_s: float, tail: TailPlace | None = None
+    ) -> None:
         self._url = url
         self._bucket = bucket
         self._org = org
         self._client = InfluxDBClient(url=url, token=token, org=org, timeout=int(timeout_s * 1000))
         self._write_api = self._client.write_api(write_options=SYNCHRONOUS)
+        self._keeper: TailKeeper | None = None
+        if tail is not None and tail.bytes_max > 0:
+            start = ServerStart(url, token, timeout_s=timeout_s)
+            self._keeper = TailKeeper(tail, f"{url} {bucket}", start, lambda body: self._send(body, 1))
 
     def write(self, samples: Sequence[Sample]) -> None:
         """Store all, `LINES_PER_REQUEST_MAX` a request.
@@ -86,7 +96,17 @@ class InfluxWriter:
         return self._store(fit[:middle], places[:middle]) + self._store(fit[middle:], places[middle:])
 
     def _post(self, body: bytes, lines_count: int) -> str | None:
-        """Send lines; the server's words if it refuses some or all of them for good."""
+        """Send lines and keep what is acknowledged; the server's words if it refuses some or all of them for good."""
+        if self._keeper is None:
+            return self._send(body, lines_count)
+        with self._keeper.turn() as acknowledged:
+            refusal = self._send(body, lines_count)
+            if refusal is None:
+                acknowledged(body)
+            return refusal
+
+    def _send(self, body: bytes, lines_count: int) -> str | None:
+        """Send lines."""
         try:
             self._write_api.write(self._bucket, self._org, body, write_precision=_MILLISECONDS)
         except ApiException as error:
@@ -100,6 +120,8 @@ class InfluxWriter:
 
     def close(self) -> None:
         """Close the connection."""
+        if self._keeper is not None:
+            self._keeper.close()
         self._write_api.close()  # type: ignore[no-untyped-call]  # the library leaves it untyped
         self._client.close()  # type: ignore[no-untyped-call]  # the library leaves it untyped
 

@@ -1,17 +1,22 @@
 """The central state's engine: SQLite by default, PostgreSQL in production; migrated by Alembic at start."""
 
 import sqlite3
+import threading
 import time
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from runtime.backoff import Backoff
 from runtime.errors import RetryableError, SettingsError
+
+log = structlog.get_logger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_S = 10.0
@@ -66,7 +71,7 @@ def _use_wal(connection: sqlite3.Connection) -> None:
     while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         try:
             connection.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError:  # another process is at it: again until the deadline
             if time.monotonic() > deadline_s:
                 raise
             time.sleep(WAL_RETRY_S)
@@ -101,6 +106,21 @@ def migrate(engine: Engine) -> None:
             command.upgrade(config, "head")
     except OperationalError as error:
         raise StoreUnavailableError(f"the central state at {engine.url!r} cannot be reached: {error.orig}") from error
+
+
+def migrate_when_there(engine: Engine, stop: threading.Event) -> bool:
+    """`migrate`, waiting for the database if need be; false when stopped before that."""
+    backoff = Backoff()
+    while not stop.is_set():
+        try:
+            migrate(engine)
+        except StoreUnavailableError as error:
+            delay_s = backoff.next_delay_s()
+            log.warning("database.unavailable", reason=str(error), retry_in_s=round(delay_s, 1))
+            stop.wait(delay_s)
+        else:
+            return True
+    return False
 
 
 def as_retryable(error: DBAPIError) -> StoreUnavailableError:

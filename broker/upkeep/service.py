@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from broker.series.ports import SeriesStore
 from broker.series.settings import open_series_store
-from broker.stores.database import StoreUnavailableError, as_retryable, migrate, open_database
+from broker.stores.database import as_retryable, migrate_when_there, open_database
 from broker.stores.parts import Parts
 from broker.stores.registry import Registry
 from broker.stores.rollups import Rollups
@@ -110,7 +110,7 @@ def run_upkeep(settings: UpkeepSettings, stop: threading.Event) -> None:
     """
     upkeep = assemble(settings, SystemClock())
     try:
-        if _migrate_when_there(upkeep.engine, stop):
+        if migrate_when_there(upkeep.engine, stop):
             _run_tasks(upkeep, stop)
     finally:
         upkeep.store.close()
@@ -192,18 +192,3 @@ class _Task(threading.Thread):
         self._backoff.reset()
         self._progress.wrong(self._task, "")
         return delay_s
-
-
-def _migrate_when_there(engine: Engine, stop: threading.Event) -> bool:
-    """Bring the central state up to date, waiting for it if need be; false when stopped before that."""
-    backoff = Backoff()
-    while not stop.is_set():
-        try:
-            migrate(engine)
-        except StoreUnavailableError as error:
-            delay_s = backoff.next_delay_s()
-            log.warning("upkeep.store-unavailable", reason=str(error), retry_in_s=round(delay_s, 1))
-            stop.wait(delay_s)
-        else:
-            return True
-    return False

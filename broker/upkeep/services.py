@@ -37,6 +37,6 @@ def _sample(one: PartStatus, now_unix_ms: int) -> Sample:
 def _is_id(part: str) -> bool:
     try:
         check_id(part, "part")
-    except BadIdError:
+    except BadIdError:  # the question itself
         return False
     return True

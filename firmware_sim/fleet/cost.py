@@ -33,7 +33,7 @@ def _cost(pid: int) -> Cost | None:
         # The name may hold spaces and brackets: count from behind the last of them.
         words = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
         pages = (PROC / str(pid) / "statm").read_text(encoding="utf-8").split()[1]
-    except (OSError, IndexError):
+    except (OSError, IndexError):  # it has ended meanwhile: no cost
         return None
     return Cost((int(words[_UTIME]) + int(words[_STIME])) / _TICKS_PER_S, int(pages) * _PAGE_BYTES)
 
@@ -50,7 +50,7 @@ def _listening_inodes(port: int) -> Iterator[str]:
     for name in ("tcp", "tcp6"):
         try:
             lines = (PROC / "net" / name).read_text(encoding="utf-8").splitlines()[1:]
-        except OSError:
+        except OSError:  # a machine without this protocol
             continue
         for line in lines:
             words = line.split()

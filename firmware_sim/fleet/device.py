@@ -13,7 +13,8 @@ from firmware_sim.fleet.figures import Counters, Tally
 from firmware_sim.fleet.outbox import MemoryOutbox, OutboxRules, Row
 from firmware_sim.fleet.plan import AGENTS, DevicePlan, Round
 from firmware_sim.fleet.stalls import Agent, Backlog, Reads, as_replayed, body_of, stalls_of
-from transport.packets import WillMessage, publish, text
+from transport.packet_fields import text
+from transport.packets import WillMessage, publish
 
 AGENT_VERSION = "fleet"
 _BATCHES: dict[str, type[AnyBatch]] = {"people": PeopleBatch, "bays": BayBatch, AGENTS: AgentBatch}

@@ -144,7 +144,7 @@ class Fleet:
             try:
                 async with asyncio.timeout(TICK_S):
                     await stop.wait()
-            except TimeoutError:
+            except TimeoutError:  # a tick is over
                 continue
 
     def _tick(self) -> None:

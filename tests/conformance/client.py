@@ -7,17 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Self
 
 from transport import packets
-from transport.packets import (
-    Acknowledgement,
-    Connack,
-    Connect,
-    Kind,
-    Packet,
-    PacketReader,
-    Property,
-    Publish,
-    WillMessage,
-)
+from transport.packet_fields import Property, text
+from transport.packets import Acknowledgement, Connack, Connect, Kind, Packet, PacketReader, Publish, WillMessage
 
 WITHIN_S = 15.0
 FENCE_QUIET_S = 0.05
@@ -82,7 +73,7 @@ class RawClient:
     def publish(self, topic: str, body: bytes, *, retain: bool = False) -> Acknowledgement:
         """At QoS 1, and wait for the PUBACK."""
         number = self._next_id()
-        self._send(packets.publish(packets.text(topic), body, number, retain=retain))
+        self._send(packets.publish(text(topic), body, number, retain=retain))
         return self._answer(Kind.PUBACK, number)
 
     def publish_all(self, topic: str, bodies: Sequence[bytes], at_once: int = 50) -> None:
@@ -92,7 +83,7 @@ class RawClient:
             numbers = []
             for body in bodies[start : start + at_once]:
                 numbers.append(self._next_id())
-                self._send(packets.publish(packets.text(topic), body, numbers[-1]))
+                self._send(packets.publish(text(topic), body, numbers[-1]))
             for number in numbers:
                 assert not self._answer(Kind.PUBACK, number).refused
 
@@ -141,7 +132,7 @@ class RawClient:
     def _read(self) -> None:
         try:
             data = self._socket.recv(262_144)
-        except OSError:
+        except OSError:  # reset: as much an end as a goodbye
             data = b""
         if not data:
             self.cut()

@@ -9,7 +9,8 @@ from contract.telemetry import BayBatch
 from tests.conformance.client import ConnectionGoneError, RawClient
 from tests.conformance.target import Target
 from tests.eventually import eventually
-from transport.packets import Property, Publish, WillMessage
+from transport.packet_fields import Property
+from transport.packets import Publish, WillMessage
 
 pytestmark = pytest.mark.server
 
@@ -218,7 +219,7 @@ def test_a_message_that_is_far_too_long_harms_nobody_else(target: Target) -> Non
         bad = target.edge()
         try:
             refused = bad.publish(target.topic(BayBatch), b"x" * (4 * BROKER_BYTES_MAX)).refused
-        except ConnectionGoneError:
+        except ConnectionGoneError:  # the other way to refuse
             refused = True
         bad.cut()
         edge.publish(target.topic(BayBatch), b"after it")

@@ -13,6 +13,7 @@ import pytest
 from broker.series.influx import InfluxSeriesStore
 from contract.telemetry import GapCause
 from dashboards.documents import documents
+from tests.dashboards.day_samples import write_day
 from tests.dashboards.grafana import ALL, Source, View, queries_of, values, variables_of
 from tests.dashboards.market_day import (
     BEGIN_MS,
@@ -34,7 +35,6 @@ from tests.dashboards.market_day import (
     UNKNOWN_BAY,
     UNKNOWN_FROM_MS,
     MarketDay,
-    write_day,
 )
 from tests.influx_fixtures import InfluxServer
 

@@ -163,7 +163,7 @@ def test_a_disk_that_cannot_settle_now_keeps_the_debt_and_takes_what_it_can(
         device.outbox.settle()
 
     assert len(device.fires()) == 1
-    assert device.clock.owed
+    assert device.clock.owed == ((device.machine.boot_id(), TRUE_MS),)
 
 
 def test_it_remembers_when_a_number_was_stored_until_it_is_asked(device: Device) -> None:

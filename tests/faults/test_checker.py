@@ -89,6 +89,29 @@ def test_a_gap_record_that_miscounts_is_wrong(readings: int) -> None:
     assert (verdict.gaps_wrong, verdict.good) == (1, False)
 
 
+def test_a_record_may_count_a_put_that_a_kill_cut_off_and_no_more() -> None:
+    record = record_of(6)
+    record.held[1] = held(2, 3)  # reading 4 was put, the kill came before the journal said so
+    record.ended_s = [104.5]
+    for readings, wrong in ((1, 0), (2, 0), (3, 1)):
+        verdict = verdict_of(record, stored(1, 2, 5, 6), gaps=[gap(2, 2, readings)])
+        assert (verdict.gaps_wrong, verdict.lost) == (wrong, 0)
+
+
+def test_ingest_does_not_know_how_many_readings_did_not_come() -> None:
+    verdict = verdict_of(record_of(6), stored(1, 2, 5, 6), gaps=[gap(2, 2, 0, by_ingest=True)])
+    assert (verdict.named, verdict.lost, verdict.gaps_wrong) == (2, 0, 0)
+
+
+def test_a_reading_that_a_number_names_uses_up_no_place_of_a_record_without_numbers() -> None:
+    unnumbered = gap(None, None, 2)
+    verdict = verdict_of(record_of(6), stored(1, 2), gaps=[unnumbered, gap(2, 2, 2)])
+    assert (verdict.named, verdict.lost) == (4, 0)
+    refused = frozenset({("d1", "p", 3), ("d1", "p", 4)})
+    verdict = verdict_of(record_of(6), stored(1, 2), gaps=[unnumbered], refused=refused)
+    assert (verdict.named, verdict.refused, verdict.lost) == (2, 2, 0)
+
+
 def test_two_records_about_one_number_are_wrong() -> None:
     verdict = verdict_of(record_of(6), stored(1, 2), gaps=[gap(2, 3, 4), gap(3, 3, 2)])
     assert (verdict.lost, verdict.gaps_wrong, verdict.good) == (0, 1, False)

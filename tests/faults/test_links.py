@@ -19,7 +19,7 @@ class Echo:
     ended: int = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, asyncio.CancelledError):
+        with contextlib.suppress(OSError, asyncio.CancelledError):  # counted as an end below
             while chunk := await reader.read(1000):
                 self.heard += chunk
                 writer.write(chunk)
@@ -49,7 +49,7 @@ async def said(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, text:
 
 
 async def ends(reader: asyncio.StreamReader) -> bool:
-    with contextlib.suppress(ConnectionResetError):
+    with contextlib.suppress(ConnectionResetError):  # the end that is asked for
         return await asyncio.wait_for(reader.read(), 5) == b""
     return True
 

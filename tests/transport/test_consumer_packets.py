@@ -118,7 +118,7 @@ def test_broken_bytes_are_packets_or_malformed_and_nothing_else(broken: bytes | 
         broken = STREAM[:place] + replaced + STREAM[place + len(replaced) :]
     try:
         messages, _ = read_all(broken)
-    except MalformedPacketError:
+    except MalformedPacketError:  # refused by name: the one error it may end with
         return
     for one in messages:
         assert len(one.message.body) <= BODY_BYTES_MAX + 1

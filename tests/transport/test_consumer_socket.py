@@ -69,7 +69,7 @@ class Scripted:
         self._link.settimeout(within_s)
         try:
             self._heard += self._link.recv(65_536)
-        except TimeoutError:
+        except TimeoutError:  # the silence that is asked for
             return True
         finally:
             self._link.settimeout(10)

@@ -12,6 +12,7 @@ from tests.eventually import eventually_async
 from tests.transport.scripted_broker import PINGRESP, ScriptedBroker
 from transport import packets
 from transport.light_session import HELD_PACKETS_MAX, Address, LightSession
+from transport.packet_fields import text
 from transport.packets import Acknowledgement, Connect, Kind, Publish, WillMessage
 
 
@@ -62,7 +63,7 @@ async def connected(
 
 
 def send(session: LightSession, body: bytes = b"body") -> bool:
-    return session.publish(packets.publish(packets.text("topic"), body, next(session.packet_ids)))
+    return session.publish(packets.publish(text("topic"), body, next(session.packet_ids)))
 
 
 async def test_it_says_who_it_is_subscribes_and_says_goodbye() -> None:
@@ -77,8 +78,8 @@ async def test_it_says_who_it_is_subscribes_and_says_goodbye() -> None:
 async def test_a_message_is_acknowledged_and_heard_and_one_of_qos_0_only_heard() -> None:
     broker = ScriptedBroker()
     async with connected(broker, ManualClock()) as (_, owner):
-        broker.say(packets.publish(packets.text("ack/a"), b"none", 0, qos=0))
-        broker.say(packets.publish(packets.text("ack/a"), b"one", 77))
+        broker.say(packets.publish(text("ack/a"), b"none", 0, qos=0))
+        broker.say(packets.publish(text("ack/a"), b"one", 77))
         await eventually_async(lambda: broker.of(Kind.PUBACK), what="a PUBACK")
         assert [one.body for one in broker.of(Kind.PUBACK)] == [b"\0\x4d"]
         assert [one.body for one in owner.messages] == [b"none", b"one"]
@@ -111,7 +112,7 @@ async def test_a_quiet_link_is_pinged_and_a_silent_one_given_up() -> None:
         clock.advance(7)
         session.tick(clock.monotonic_s())
         await eventually_async(lambda: broker.of(Kind.PINGREQ), what="a ping")
-        broker.say(PINGRESP + packets.publish(packets.text("ack/a"), b"", 1))
+        broker.say(PINGRESP + packets.publish(text("ack/a"), b"", 1))
         await eventually_async(lambda: broker.of(Kind.PUBACK), what="that it is read")
         clock.advance(13)
         session.tick(clock.monotonic_s())
@@ -169,6 +170,6 @@ async def test_a_port_where_nobody_listens_is_tried_again(free_port: int) -> Non
     session = LightSession(Address("127.0.0.1", free_port), Owner(), ManualClock(), attempts)
     task = asyncio.create_task(session.run())
     await eventually_async(lambda: attempts._attempt >= 5)
-    assert session.refusal is not None
+    assert "Connect call failed" in (session.refusal or "")
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from pathlib import Path
+from typing import ClassVar, Protocol
 
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
@@ -21,14 +22,28 @@ AGE_S_MAX = 86_400.0
 READINGS = 8
 
 
+class Kind(Protocol):
+    """One kind of outbox."""
+
+    def open(self, folder: Path, clock: ManualClock) -> Outbox:
+        """A new one, or what is left of it."""
+        ...
+
+    def reopen(self, outbox: Outbox, folder: Path, clock: ManualClock) -> Outbox:
+        """What another process of the device would find."""
+        ...
+
+
 class _History(RuleBasedStateMachine):
     """Puts, confirmations, evictions, reboots with and without a clock, restarts; checked at every step and the end."""
+
+    kind: ClassVar[Kind]
 
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
         self.clock = ManualClock()
-        self.outbox = self.open()
+        self.outbox = self.kind.open(self.folder, self.clock)
         self.last_seq = 0
         self.gap_records_since = False  # they use numbers, too
         self.telemetry: set[int] = set()  # every number of telemetry that was ever used
@@ -40,11 +55,8 @@ class _History(RuleBasedStateMachine):
         self.boot: str | None = None
         self.boots = 0
 
-    def open(self) -> Outbox:
-        raise NotImplementedError
-
     def reopen(self) -> None:
-        raise NotImplementedError
+        self.outbox = self.kind.reopen(self.outbox, self.folder, self.clock)
 
     @initialize(without_clock=st.booleans())
     def begin(self, without_clock: bool) -> None:
@@ -66,7 +78,7 @@ class _History(RuleBasedStateMachine):
             build = fire_at(self.clock.unix_ms(), clock_set=self.boot is None)
             try:
                 seq = self.outbox.put(FIRE, build, alarm=True, boot_id=self.boot)
-            except OutboxFullError:
+            except OutboxFullError:  # full of alarms: it may refuse
                 return
             self.used(seq)
             self.alarms.add(seq)
@@ -169,23 +181,32 @@ class _History(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
 
-class SqliteHistory(_History):
-    def open(self) -> Outbox:
-        return SqliteOutbox(self.folder / "outbox.db", bytes_max=BYTES_MAX, age_s_max=AGE_S_MAX, clock=self.clock)
+class SqliteKind:
+    def open(self, folder: Path, clock: ManualClock) -> Outbox:
+        return SqliteOutbox(folder / "outbox.db", bytes_max=BYTES_MAX, age_s_max=AGE_S_MAX, clock=clock)
 
-    def reopen(self) -> None:
-        self.outbox.close()
-        self.outbox = self.open()
+    def reopen(self, outbox: Outbox, folder: Path, clock: ManualClock) -> Outbox:
+        outbox.close()
+        return self.open(folder, clock)
+
+
+class MemoryKind:
+    def open(self, _folder: Path, clock: ManualClock) -> Outbox:
+        return MemoryOutbox(bytes_max=BYTES_MAX, age_s_max=AGE_S_MAX, clock=clock)
+
+    def reopen(self, outbox: Outbox, _folder: Path, _clock: ManualClock) -> Outbox:
+        """As far as it can: a new process has named no boot yet."""
+        assert isinstance(outbox, MemoryOutbox)
+        outbox._boot_now = None
+        return outbox
+
+
+class SqliteHistory(_History):
+    kind = SqliteKind()
 
 
 class MemoryHistory(_History):
-    def open(self) -> Outbox:
-        self.stored = MemoryOutbox(bytes_max=BYTES_MAX, age_s_max=AGE_S_MAX, clock=self.clock)
-        return self.stored
-
-    def reopen(self) -> None:
-        """As far as it can: a new process has named no boot yet."""
-        self.stored._boot_now = None
+    kind = MemoryKind()
 
 
 # No shrinking: a history takes so long that it would take minutes; derandomized, a failure comes again.

@@ -1,22 +1,18 @@
 """What only an outbox on a disk can get wrong: crashes, a full disk, a damaged file, two processes."""
 
-import os
-import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from contract.events import FireEvent
 from contract.telemetry import BayBatch, GapCause
 from runtime.clock import ManualClock
 from runtime.errors import FatalError
-from tests.absent import absent
-from tests.transport.outbox_payloads import fire_at, named, noisy, take_gaps
+from tests.transport.outbox_files import after_a_kill, fill, write_format_1
+from tests.transport.outbox_payloads import named, noisy, take_gaps
 from tests.transport.payloads import BAYS, FIRE, TIME_UNIX_MS, bays, fire
 from transport.outbox_database import REBUILD_ROWS_MAX, SCHEMA_VERSION
 from transport.outbox_file import RESERVE_RETRY_S
@@ -38,11 +34,6 @@ outbox = SqliteOutbox(Path(sys.argv[1]), bytes_max=8_000_000)
 while True:
     print(outbox.put(BAYS, bays, alarm=False), flush=True)
 """
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "outbox.db"
 
 
 def test_rows_epoch_numbers_and_drops_survive_a_restart(path: Path) -> None:
@@ -166,141 +157,6 @@ def test_only_the_owner_may_read_it(path: Path) -> None:
     assert set(modes.values()) == {0o600}, modes
 
 
-def test_a_corrupt_file_is_moved_aside_and_a_new_epoch_begins(path: Path) -> None:
-    clock = ManualClock()
-    epochs = set()
-    for damage in (b"this is no database", b"", None):
-        outbox = SqliteOutbox(path, bytes_max=BYTES_MAX, clock=clock)
-        epochs.add(outbox.epoch)
-        for _ in range(300):
-            outbox.put(BAYS, bays, alarm=False)
-        outbox.close()
-        content = bytearray(path.read_bytes())
-        if damage is None:
-            content[8192 : 8192 + 40_000] = b"\xff" * 40_000
-        else:
-            content[: len(damage) or 4096] = damage or b"\0" * 4096
-        path.write_bytes(content)
-        clock.advance(1)
-    outbox = SqliteOutbox(path, bytes_max=BYTES_MAX, clock=clock)
-    epochs.add(outbox.epoch)
-    outbox.close()
-    assert len(epochs) == 4
-    aside = sorted(entry.name for entry in path.parent.glob("outbox.db.corrupt-*"))
-    assert len(aside) == 2, "bounded: only the newest are kept"
-    assert aside[-1].endswith(str(clock.unix_ms()))
-
-
-def damaged(path: Path, first_page: int, pages: int) -> None:
-    """Overwrite whole pages of the file."""
-    with path.open("r+b") as file:
-        file.seek(first_page * 4096)
-        file.write(b"\xff" * 4096 * pages)
-
-
-def test_what_can_be_read_of_a_corrupt_file_travels_on_and_the_rest_is_named(path: Path) -> None:
-    clock = ManualClock()
-    outbox = SqliteOutbox(path, bytes_max=BYTES_MAX, clock=clock)
-    for _ in range(300):
-        outbox.put(BAYS, noisy(8), alarm=False)
-    alarm = outbox.put(FIRE, fire_at(clock.unix_ms(), clock_set=True), alarm=True)
-    outbox.note_lost(9, clock.unix_ms(), clock.unix_ms(), GapCause.MEMORY_FULL)
-    old = outbox.epoch
-    outbox.close()
-    damaged(path, 40, 8)
-    clock.advance(3600)
-    again = SqliteOutbox(path, bytes_max=BYTES_MAX, clock=clock)
-    rows = again.pending(0, 1000)
-    assert 200 < len(rows) < 301
-    first, last = BayBatch.from_bytes(rows[0].body), FireEvent.from_bytes(rows[-1].body)
-    assert (first.epoch, first.seq, rows[0].created_unix_ms) == (again.epoch, 1, clock.unix_ms() - 3_600_000)
-    assert (last.event_id, last.seq, rows[-1].alarm) == (f"{alarm:032x}", len(rows), True)
-    gaps = take_gaps(again)
-    again.close()
-    assert {one.gap_epoch for one in gaps} == {old}
-    assert named(gaps).count(alarm) == 1
-    corrupt = [one for one in gaps if one.cause is GapCause.OUTBOX_CORRUPT]
-    assert len(named(corrupt)) == len(rows), "each moved number is named, with no reading lost"
-    assert sum(one.readings_count for one in corrupt) == 0
-    (unknown,) = [one for one in corrupt if one.first_seq is None]
-    assert (unknown.from_unix_ms, unknown.until_unix_ms) == (rows[0].created_unix_ms, clock.unix_ms())
-    (memory,) = [one for one in gaps if one.cause is GapCause.MEMORY_FULL]
-    assert memory.readings_count == 9
-
-
-def test_a_file_that_is_no_database_any_more_is_named_too(path: Path) -> None:
-    clock = ManualClock()
-    path.write_bytes(b"this is no database" * 1000)
-    outbox = SqliteOutbox(path, bytes_max=BYTES_MAX, age_s_max=7200.0, clock=clock)
-    (gap,) = take_gaps(outbox)
-    outbox.close()
-    assert (gap.cause, gap.batches_count, gap.readings_count) == (GapCause.OUTBOX_CORRUPT, 0, 0)
-    assert (gap.from_unix_ms, gap.until_unix_ms) == (clock.unix_ms() - 7_200_000, clock.unix_ms())
-
-
-def test_corruption_found_while_running_starts_a_new_file(path: Path) -> None:
-    outbox = SqliteOutbox(path, bytes_max=BYTES_MAX)
-    for _ in range(1000):
-        outbox.put(BAYS, noisy(4), alarm=False)
-    outbox.note_lost(9, 1_767_225_600_000, 1_767_225_600_000, GapCause.MEMORY_FULL)
-    outbox._file.checkpoint()
-    epoch = outbox.epoch
-    damaged(path, 0, path.stat().st_size // 4096)
-    outbox._file.connection.execute("PRAGMA shrink_memory")
-    outbox._file.connection.execute("PRAGMA cache_size = 1")
-    seq = outbox.put(FIRE, fire, alarm=True)
-    assert outbox.epoch != epoch
-    assert [row.seq for row in outbox.pending(0, 10)] == [seq] == [1]
-    gaps = take_gaps(outbox)
-    outbox.close()
-    assert {one.gap_epoch for one in gaps} == {epoch}
-    assert sorted(one.cause for one in gaps) == [GapCause.MEMORY_FULL, GapCause.OUTBOX_CORRUPT]
-
-
-def test_a_row_whose_bytes_have_changed_is_not_sent_but_named(path: Path) -> None:
-    outbox = SqliteOutbox(path, bytes_max=BYTES_MAX)
-    for _ in range(3):
-        outbox.put(BAYS, noisy(2), alarm=False)
-    (body,) = outbox._file.connection.execute("SELECT body FROM message WHERE seq = 2").fetchone()
-    changed = body[:60] + bytes([body[60] ^ 4]) + body[61:]
-    outbox._file.connection.execute("UPDATE message SET body = ? WHERE seq = 2", (changed,))
-    assert [row.seq for row in outbox.pending(0, 10)] == [1, 3]
-    assert outbox.status().rows == 2
-    (gap,) = take_gaps(outbox)
-    outbox.close()
-    assert (named([gap]), gap.readings_count, gap.cause) == ([2], 2, GapCause.OUTBOX_CORRUPT)
-
-
-FORMAT_1 = (
-    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-    (
-        "CREATE TABLE message (seq INTEGER PRIMARY KEY AUTOINCREMENT, created_unix_ms INTEGER NOT NULL, "
-        "alarm INTEGER NOT NULL, evictable INTEGER NOT NULL, store TEXT NOT NULL, size_bytes INTEGER NOT NULL, "
-        "topic TEXT NOT NULL, body BLOB NOT NULL)"
-    ),
-    "CREATE INDEX message_alarm ON message (seq) WHERE alarm = 1",
-    "INSERT INTO meta VALUES ('dropped_count', '7')",
-    "INSERT INTO meta VALUES ('epoch', '00112233445566aa')",
-    "PRAGMA user_version = 1",
-)
-
-
-def write_format_1(path: Path, rows: int) -> None:
-    """An outbox as the first version left it: `rows` batches, every tenth a fire, number 1 delivered already."""
-    connection = sqlite3.connect(path)
-    for statement in ("PRAGMA page_size = 4096", "PRAGMA journal_mode = WAL", *FORMAT_1):
-        connection.execute(statement)
-    for seq in range(1, rows + 1):
-        alarm = seq % 10 == 0
-        body = (fire if alarm else noisy(3))("00112233445566aa", seq).to_bytes()
-        row = (seq, TIME_UNIX_MS, alarm, not alarm, "incidents" if alarm else "readings", len(body) + 100)
-        topic = FIRE if alarm else BAYS
-        connection.execute("INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*row, str(topic), body))
-    connection.execute("DELETE FROM message WHERE seq = 1")
-    connection.commit()
-    connection.close()
-
-
 @pytest.mark.parametrize("rows", [20, 400])
 def test_a_file_of_the_first_format_is_renewed_in_place(path: Path, rows: int) -> None:
     write_format_1(path, rows)
@@ -351,33 +207,6 @@ def test_bad_places_and_bounds_are_refused_in_words(tmp_path: Path) -> None:
         SqliteOutbox(tmp_path / "file" / "outbox.db", bytes_max=BYTES_MAX)
     with pytest.raises(ValueError, match="at least 65536"):
         SqliteOutbox(tmp_path / "outbox.db", bytes_max=1000)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A real file system of a little over 3 MB."""
-    mount = tmp_path / "small"
-    mount.mkdir()
-    if (
-        os.geteuid() != 0
-        or subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=3200k", "tmpfs", str(mount)], check=False, capture_output=True
-        ).returncode
-    ):
-        absent("mounting a small file system takes root")
-    yield mount
-    subprocess.run(["umount", "--lazy", str(mount)], check=True)  # a failed test may hold a file open
-
-
-def fill(disk: Path) -> Path:
-    """Take every free block, as a log that grew over night does."""
-    hog = disk / "hog"
-    with hog.open("ab", buffering=0) as file:
-        try:
-            while True:
-                file.write(b"\0" * 4096)
-        except OSError:
-            return hog
 
 
 def test_a_full_disk_drops_old_telemetry_keeps_alarms_and_still_drains(small_disk: Path) -> None:
@@ -472,13 +301,6 @@ def test_a_disk_that_cannot_be_written_drops_telemetry_and_refuses_alarms(path: 
     (gap,) = take_gaps(outbox)
     assert (named([gap]), gap.cause) == ([2], GapCause.DISK_FULL)
     outbox.close()
-
-
-def after_a_kill(folder: Path) -> Path:
-    """The outbox as kill -9 at this moment would leave it: its files, copied under the feet of who has them open."""
-    copy = folder.with_name(f"{folder.name}-{len(list(folder.parent.iterdir()))}")
-    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("hog", "*.reserve"))
-    return copy / "outbox.db"
 
 
 def test_numbers_that_a_full_disk_refused_are_named_after_a_kill(small_disk: Path) -> None:

@@ -34,7 +34,7 @@ def hang_once(place: str, flag: Path) -> None:
     def perhaps(*arguments: object, **options: object) -> Any:  # noqa: ANN401 - whatever the real one answers
         try:
             flag.unlink()
-        except FileNotFoundError:
+        except FileNotFoundError:  # it need not hang now
             return real(*arguments, **options)
         threading.Event().wait()
         return None

@@ -44,7 +44,7 @@ async def supervised(site: Site, place: str, flag: Path) -> AsyncIterator[Superv
         yield child
     finally:
         running.cancel()
-        with suppress(asyncio.CancelledError):
+        with suppress(asyncio.CancelledError):  # cancelled by the line above
             await running
 
 
@@ -56,7 +56,7 @@ async def publish(site: Site, event: FireEvent) -> None:
         await session.publish(topic_for(MARKET, DEVICE, FireEvent), event)
     finally:
         running.cancel()
-        with suppress(asyncio.CancelledError):
+        with suppress(asyncio.CancelledError):  # cancelled by the line above
             await running
 
 

@@ -129,6 +129,15 @@ def test_a_start_by_a_clock_that_ran_ahead_holds_nothing_back() -> None:
     assert reason_now(live, NOW) is None
 
 
+def test_a_birth_before_the_clock_was_set_makes_no_old_reading_fresh() -> None:
+    live = LiveState()
+    live.hear(A_01, bay("a-01", BayState.FREE, NOW), NOW)
+    live.note_presence(PARKING, presence("online", 9_000, started_unix_ms=8_000))
+    assert reason_now(live, NOW) is Reason.STALE
+    live.hear(A_01, bay("a-01", BayState.OCCUPIED, NOW + 500), NOW + 600)
+    assert reason_now(live, NOW + 600) is None
+
+
 @given(
     st.one_of(st.none(), TIMES),
     st.booleans(),

@@ -26,7 +26,7 @@ START += "from broker.console.settings import ConsoleSettings; from runtime.sett
 START += "run_console(load_settings(Path(sys.argv[1]), ConsoleSettings))"
 
 STALL = "import time, broker.console.link as link, broker.console.service as service; service.LOOP_STALLED_S_MAX = 1.0;"
-STALL += "link.Link.look = lambda self: time.sleep(60);"
+STALL += "link.Link.look = lambda self: time.sleep(60);"  # it hangs: the watchdog ends it long before
 
 
 def answers(address: str) -> bool:

@@ -128,7 +128,7 @@ def test_only_a_market_that_has_changed_is_read_again(engine: Engine, clock: Man
     enrol(engine)
     refreshed(known, clock)
     assert registry.markets_read == ["jungang", "nambu"]
-    assert known.series(OLD, "bays", "bay-1") is not None
+    assert known.series(OLD, "bays", "bay-1") == Series(OLD.market, OLD.device, "bays", "bay-1")
 
 
 def test_a_series_that_stays_is_the_same_object(engine: Engine, clock: ManualClock) -> None:
@@ -139,7 +139,7 @@ def test_a_series_that_stays_is_the_same_object(engine: Engine, clock: ManualClo
     subjects = tuple(Subject("bays", name, "pi-7") for name in "abc")
     Registry(engine).enrol(MarketEntry(Named("nambu", "남부", "Nambu"), devices=("pi-7",), subjects=subjects))
     refreshed(known, clock)
-    assert known.series(NEW, "bays", "a") is not None
+    assert known.series(NEW, "bays", "a") == Series(NEW.market, NEW.device, "bays", "a")
     assert known.series(NEW, "bays", "b") is before
 
 

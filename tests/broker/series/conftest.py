@@ -7,6 +7,7 @@ import pytest
 
 from broker.series.embedded import EmbeddedSeriesStore
 from broker.series.influx import InfluxSeriesStore
+from broker.series.influx_tail import TailPlace
 from broker.series.memory import MemorySeriesStore
 from broker.series.ports import SeriesStore
 from tests.influx_fixtures import InfluxServer
@@ -21,6 +22,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SeriesStor
         one = EmbeddedSeriesStore(tmp_path / "series.db")
     else:
         server: InfluxServer = request.getfixturevalue("influx_server")
-        one = InfluxSeriesStore(server.url, server.token, server.org, server.new_bucket())
+        tail = TailPlace(tmp_path / "tail")
+        one = InfluxSeriesStore(server.url, server.token, server.org, server.new_bucket(), tail=tail)
     yield one
     one.close()

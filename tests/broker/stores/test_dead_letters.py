@@ -116,7 +116,7 @@ def test_a_letter_is_one_claimants_until_its_lease_ends(several: DeadLetters) ->
     assert claimed is not None
     assert claimed.dead_letter_id == 1
     assert several.claim(NOW + 99, NOW + 200) is None
-    assert several.claim(NOW + 100, NOW + 200) is not None
+    assert several.claim(NOW + 100, NOW + 200) == claimed
 
 
 def test_only_one_of_many_claimants_gets_a_letter(several: DeadLetters) -> None:

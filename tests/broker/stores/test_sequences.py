@@ -247,7 +247,7 @@ def until_done(do: Callable[[], object], failures: list[Exception]) -> None:
     for _ in range(50):
         try:
             do()
-        except StoreUnavailableError:
+        except StoreUnavailableError:  # what a caller does: again
             continue
         except Exception as error:  # noqa: BLE001 - a thread's error has to reach the test
             failures.append(error)

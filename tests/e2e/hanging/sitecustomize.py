@@ -26,7 +26,7 @@ def _hang_ingest(flag: Path) -> None:
     def report(self: Reporter) -> None:
         try:
             flag.unlink()
-        except FileNotFoundError:
+        except FileNotFoundError:  # it need not hang now
             real(self)
         else:
             threading.Event().wait()

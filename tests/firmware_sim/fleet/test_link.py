@@ -16,6 +16,7 @@ from runtime.clock import ManualClock
 from tests.eventually import eventually_async
 from tests.transport.scripted_broker import ScriptedBroker
 from transport import packets
+from transport.packet_fields import text
 from transport.packets import Kind, publish_of
 
 PLAN = FleetPlan(markets=1, stalls=4, batch=2)
@@ -47,7 +48,7 @@ async def test_it_is_born_with_its_name_a_will_and_an_ear_for_receipts() -> None
     birth = publish_of(broker.of(Kind.PUBLISH)[0])
     hello = broker.of(Kind.CONNECT)[0].body
     assert Presence.from_bytes(birth.body).state == "online"
-    assert packets.text(device.plan.identity.username) + packets.text("word") in hello
+    assert text(device.plan.identity.username) + text("word") in hello
     assert birth.topic.encode() in hello
     assert device.receipts.encode() in broker.of(Kind.SUBSCRIBE)[0].body
 
@@ -67,7 +68,7 @@ async def test_a_receipt_frees_the_outbox() -> None:
     async with connected(broker, ManualClock()) as (session, device, counters):
         session.round(0)
         receipt = Delivered(epoch=device.plan.epoch, seqs=(1,), store="readings")
-        broker.say(packets.publish(packets.text("any"), receipt.to_bytes(), 77))
+        broker.say(packets.publish(text("any"), receipt.to_bytes(), 77))
         await eventually_async(lambda: broker.of(Kind.PUBACK), what="a PUBACK")
         assert (device.waiting()[0], counters.receipted) == (0, 2)
 

@@ -23,8 +23,22 @@ EXCERPT_KINDS = "'unknown-subject', 'clock', 'rejected'"
 
 
 def upgrade() -> None:
+    _add_arrivals()
+    _add_gaps()
+    _add_windows()
+    _add_upkeep()
+    _extend_dead_letters()
     # not as a batch: SQLite would copy the table, and others refer to it
     op.add_column("markets", sa.Column("revision", sa.String(length=16), server_default="", nullable=False))
+    # What devices sent before there was a ledger was stored, or is in their outboxes: their numbers begin with the
+    # next that comes, so that no gap is claimed for what was never watched.
+    op.execute(
+        "INSERT INTO sequences (market, device, epoch, settled_seq, updated_unix_ms)"
+        " SELECT market, device, epoch, -1, 0 FROM devices WHERE epoch IS NOT NULL"
+    )
+
+
+def _add_arrivals() -> None:
     op.create_table(
         "arrival_log",
         sa.Column("log_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -54,6 +68,9 @@ def upgrade() -> None:
         sa.Column("updated_unix_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("market", "device", "epoch", name=op.f("pk_sequences")),
     )
+
+
+def _add_gaps() -> None:
     op.create_table(
         "sequence_gaps",
         sa.Column("market", sa.String(length=63), nullable=False),
@@ -79,6 +96,8 @@ def upgrade() -> None:
         batch_op.create_index("ix_sequence_gaps_due", ["is_due"], unique=False)
         batch_op.create_index("ix_sequence_gaps_time", ["market", "device", "time_unix_ms"], unique=False)
 
+
+def _add_windows() -> None:
     op.create_table(
         "dirty_windows",
         sa.Column("market", sa.String(length=63), nullable=False),
@@ -91,6 +110,9 @@ def upgrade() -> None:
         sa.Column("window_unix_ms", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("market", "window_unix_ms", name=op.f("pk_dirty_claims")),
     )
+
+
+def _add_upkeep() -> None:
     op.create_table(
         "stalls",
         sa.Column("market", sa.String(length=63), nullable=False),
@@ -105,6 +127,9 @@ def upgrade() -> None:
         sa.Column("done_until_unix_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("market", name=op.f("pk_rollups")),
     )
+
+
+def _extend_dead_letters() -> None:
     with op.batch_alter_table("dead_letters", schema=None) as batch_op:
         batch_op.add_column(sa.Column("is_excerpt", sa.Boolean(), server_default=sa.false(), nullable=False))
         batch_op.add_column(sa.Column("market", sa.String(length=63), nullable=True))
@@ -118,12 +143,6 @@ def upgrade() -> None:
         batch_op.create_index("ix_dead_letters_market_device", ["market", "device"], unique=False)
 
     op.execute(f"UPDATE dead_letters SET is_excerpt = true WHERE reason_kind IN ({EXCERPT_KINDS}) AND part = 'ingest'")  # noqa: S608 - constants of this file
-    # What devices sent before there was a ledger was stored, or is in their outboxes: their numbers begin with the
-    # next that comes, so that no gap is claimed for what was never watched.
-    op.execute(
-        "INSERT INTO sequences (market, device, epoch, settled_seq, updated_unix_ms)"
-        " SELECT market, device, epoch, -1, 0 FROM devices WHERE epoch IS NOT NULL"
-    )
 
 
 def downgrade() -> None:
