@@ -30,7 +30,8 @@ class DeliveryRules:
     """The windows, the patience and the pace of a device.
 
     What no store has confirmed after `resend_after_s` is sent again, then after twice that, up to `resend_after_s_max`:
-    while ingest is down the broker holds what was sent, and copies would only pile up there.
+    while ingest is down or slow the broker holds what was sent, and copies would only pile up there. So of what no
+    later receipt has overtaken one row alone is sent again; of alarms every one.
 
     What is older than `replayed_after_s` is history. It goes at `backlog_rows_per_s`, several times what a device
     makes (one or two batches a second), so that it catches up; and few enough that a thousand devices that come back
@@ -187,11 +188,10 @@ class Delivery:
 
     def _send_overdue(self, lane: Lane, sending: asyncio.TaskGroup) -> None:
         now_s = self._clock.monotonic_s()
-        for flight in lane.flights.values():
-            if not flight.sending and now_s >= flight.due_s:
-                flight.sending = True
-                flight.wait_s = min(flight.wait_s * 2, self._rules.resend_after_s_max)
-                sending.create_task(self._send(lane, flight))
+        for flight in lane.overdue(now_s, all_at_once=lane is self._alarms):
+            flight.sending, flight.last_sent_s = True, now_s
+            flight.wait_s = min(flight.wait_s * 2, self._rules.resend_after_s_max)
+            sending.create_task(self._send(lane, flight))
 
     async def _send_alarms(self, sending: asyncio.TaskGroup) -> None:
         lane = self._alarms
@@ -252,7 +252,8 @@ class Delivery:
         return rows if restarts == self._restarts else ()
 
     def _start(self, lane: Lane, row: OutboxRow, sending: asyncio.TaskGroup) -> None:
-        flight = lane.flights[row.seq] = Flight(row, 0.0, self._rules.resend_after_s)
+        now_s = self._clock.monotonic_s()
+        flight = lane.flights[row.seq] = Flight(row, 0.0, self._rules.resend_after_s, now_s, now_s)
         sending.create_task(self._send(lane, flight))
 
     async def _send(self, lane: Lane, flight: Flight) -> None:
@@ -295,7 +296,7 @@ class Delivery:
             for seq in delivered.seqs:
                 flight = lane.flights.get(seq)
                 if flight is not None and STORE_OF_CHANNEL[flight.row.topic.channel] == delivered.store:
-                    del lane.flights[seq]
+                    lane.confirmed(seq)
         self._wake.set()
 
     async def _forget_confirmed(self) -> None:

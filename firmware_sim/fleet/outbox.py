@@ -17,6 +17,8 @@ class Row:
     readings_count: int
     due_s: float = 0.0
     wait_s: float = 0.0
+    first_sent_s: float = 0.0
+    last_sent_s: float = 0.0
     sent_count: int = 0
 
 
@@ -25,9 +27,10 @@ class OutboxRules:
     """The windows, the patience and the pace of a device, as the real agent has them, and its bound.
 
     At most `window` batches are on their way unreceipted. A receipt is awaited for `resend_after_s`, then twice that,
-    up to `resend_after_s_max`. What is older than `replayed_after_s` when the link comes (back) is a backlog: it begins
-    up to `backlog_delay_s_max` later, at `backlog_per_s`, while less than `backlog_window` is on its way. Over
-    `rows_max` the oldest batch goes and is counted: it is lost.
+    up to `resend_after_s_max`; of the batches that no later receipt has overtaken, one alone is sent again. What is
+    older than `replayed_after_s` when the link comes (back) is a backlog: it begins up to `backlog_delay_s_max` later,
+    at `backlog_per_s`, while less than `backlog_window` is on its way. Over `rows_max` the oldest batch that is not on
+    its way goes and is counted: it is lost.
     """
 
     rows_max: int = 360
@@ -51,6 +54,7 @@ class MemoryOutbox:
         self._live: deque[int] = deque()
         self._backlog: deque[int] = deque()
         self._in_flight: set[int] = set()
+        self._overtaken_s = float("-inf")
         self._credit = 0.0
         self._credited_s = 0.0
         self.dropped_readings_count = 0
@@ -68,9 +72,10 @@ class MemoryOutbox:
         self._seq = row.seq
         self._rows[row.seq] = row
         if len(self._rows) > self._rules.rows_max:
-            oldest = self._rows.pop(next(iter(self._rows)))
-            self._in_flight.discard(oldest.seq)
-            self.dropped_readings_count += oldest.readings_count
+            # What is on its way will most likely be stored, and holds its place in the window until then.
+            seq = next((one for one in self._rows if one not in self._in_flight), next(iter(self._rows)))
+            self._in_flight.discard(seq)
+            self.dropped_readings_count += self._rows.pop(seq).readings_count
 
     def may_send(self) -> bool:
         """Whether the window has room."""
@@ -83,6 +88,9 @@ class MemoryOutbox:
             self._rules.resend_after_s if row.wait_s == 0 else min(row.wait_s * 2, self._rules.resend_after_s_max)
         )
         row.due_s = now_s + row.wait_s
+        if row.seq not in self._in_flight:
+            row.first_sent_s = now_s
+        row.last_sent_s = now_s
         self._in_flight.add(row.seq)
 
     def connected(self, now_s: float, unix_ms: int) -> None:
@@ -102,9 +110,16 @@ class MemoryOutbox:
 
         The caller sends each row (`sent`) before it asks for the next.
         """
-        for seq in list(self._in_flight):
-            if now_s >= self._rows[seq].due_s:
-                yield self._rows[seq]
+        flying = [self._rows[seq] for seq in sorted(self._in_flight)]
+        probing = any(now_s < row.due_s and row.last_sent_s > row.first_sent_s for row in flying)
+        for row in flying:
+            if now_s < row.due_s:
+                continue
+            if row.last_sent_s < self._overtaken_s:
+                yield row
+            elif not probing:
+                probing = True
+                yield row
         while self._live and self.may_send():
             yield from self._next(self._live)
         if now_s >= self._credited_s:
@@ -129,7 +144,9 @@ class MemoryOutbox:
         for seq in seqs:
             row = self._rows.pop(seq, None)
             if row is not None:
-                self._in_flight.discard(seq)
+                if seq in self._in_flight:
+                    self._in_flight.discard(seq)
+                    self._overtaken_s = max(self._overtaken_s, row.first_sent_s)
                 yield row
 
     def oldest_unix_ms(self) -> int | None:

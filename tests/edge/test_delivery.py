@@ -195,6 +195,34 @@ async def test_what_is_not_confirmed_is_sent_again_with_growing_patience(rig: Ri
     await eventually_async(lambda: rig.sent_bays.count(seq) == 3)
 
 
+async def test_a_store_that_is_only_slow_gets_one_row_again_and_the_next_when_that_is_confirmed(rig: Rig) -> None:
+    seqs = rig.put_bays(3)
+    rig.connect()
+    await eventually_async(lambda: rig.sent_bays == seqs)
+
+    rig.clock.advance(RULES.resend_after_s + 0.1)
+    await eventually_async(lambda: rig.sent_bays == [*seqs, seqs[0]])
+    rounds = rig.delivery.rounds_count
+    await eventually_async(lambda: rig.delivery.rounds_count > rounds + 3)
+    assert rig.sent_bays == [*seqs, seqs[0]]
+
+    await rig.confirm(rig.outbox.epoch, seqs[0])
+    await eventually_async(lambda: rig.sent_bays == [*seqs, seqs[0], seqs[1]])
+
+
+async def test_what_a_later_receipt_has_overtaken_is_sent_again_together(rig: Rig) -> None:
+    rig.connect()
+    seqs: list[int] = []
+    while len(seqs) < 3:
+        seqs.extend(rig.put_bays())
+        await eventually_async(lambda: rig.sent_bays == seqs)
+        rig.clock.advance(1.0)
+    await rig.confirm(rig.outbox.epoch, seqs[2])
+
+    rig.clock.advance(RULES.resend_after_s)
+    await eventually_async(lambda: sorted(rig.sent_bays[3:]) == seqs[:2])
+
+
 async def test_after_a_reconnect_all_that_is_unconfirmed_is_sent_again_in_order(rig: Rig) -> None:
     seqs = rig.put_bays(3)
     rig.connect()

@@ -76,6 +76,35 @@ def test_what_gets_no_receipt_is_sent_again_ever_more_patiently() -> None:
     assert sent_s == [15, 45, 85, 125, 165]
 
 
+def test_a_store_that_is_only_slow_gets_one_batch_again_and_the_next_when_that_is_receipted() -> None:
+    outbox = empty()
+    outbox.connected(0.0, NOW_MS)
+    for _ in range(4):
+        outbox.sent(put(outbox), 0.0)
+    assert [due(outbox, float(now_s)) for now_s in (15, 16, 44)] == [[1], [], []]
+    list(outbox.delivered([1]))
+    assert [due(outbox, float(now_s)) for now_s in (45, 46)] == [[2], []]
+
+
+def test_what_a_later_receipt_has_overtaken_is_sent_again_at_once() -> None:
+    outbox = empty()
+    outbox.connected(0.0, NOW_MS)
+    for now_s in range(4):
+        outbox.sent(put(outbox), float(now_s))
+    list(outbox.delivered([3]))
+    assert due(outbox, 30.0) == [1, 2, 4], "two that were overtaken, and one to find out"
+
+
+def test_what_is_on_its_way_is_not_what_goes_first() -> None:
+    outbox = empty()
+    outbox.connected(0.0, NOW_MS)
+    for _ in range(2):
+        outbox.sent(put(outbox), 0.0)
+    for _ in range(10):
+        put(outbox)
+    assert sorted(row.seq for row in outbox.delivered(range(1, 20))) == [1, 2, *range(5, 13)]
+
+
 def test_after_a_reconnect_what_is_live_and_unreceipted_is_sent_again_at_once() -> None:
     outbox = empty()
     outbox.connected(0.0, NOW_MS)
