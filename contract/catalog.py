@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import get_args
 
+from contract.cameras import CameraCommand, CameraReply, SignedZonePlan, ViewPicture, ZonesReport
 from contract.delivery import CommandReply, Delivered, SirenCommand
 from contract.events import FireEvent, StillEvent, TroubleEvent
 from contract.payload import Payload
@@ -25,6 +26,7 @@ TELEMETRY_BYTES_MAX = 262_144
 EVENT_BYTES_MAX = 20_000
 STATE_BYTES_MAX = 262_144
 SMALL_BYTES_MAX = 16_384
+VIEW_BYTES_MAX = 49_152
 
 
 class Role(StrEnum):
@@ -100,11 +102,34 @@ CATALOG: tuple[Channel, ...] = (
         "reported", "signage", SignageReport, _UP, (_C,), SMALL_BYTES_MAX, "The signage generation shown.", retain=True
     ),
     Channel("reported", "settings", SettingsReport, _UP, (_C,), SMALL_BYTES_MAX, "The settings that run.", retain=True),
+    Channel("reported", "zones", ZonesReport, _UP, (_C,), SMALL_BYTES_MAX, "The zones in use.", retain=True),
     Channel(
         "desired", "signage", SignedManifest, (_C,), (_D,), STATE_BYTES_MAX, "What the screens shall show.", retain=True
     ),
+    Channel(
+        "desired",
+        "zones",
+        SignedZonePlan,
+        (_C,),
+        (_D,),
+        STATE_BYTES_MAX,
+        "Zones of the cameras' pictures.",
+        retain=True,
+    ),
     Channel("cmd", "siren", SirenCommand, (_C,), (_D,), SMALL_BYTES_MAX, "Silence a siren."),
     Channel("ack", "siren", CommandReply, _UP, (_C,), SMALL_BYTES_MAX, "What became of a siren command."),
+    Channel("cmd", "camera", CameraCommand, (_C,), (_D,), SMALL_BYTES_MAX, "View, test or accept a camera's picture."),
+    Channel("ack", "camera", CameraReply, _UP, (_C,), SMALL_BYTES_MAX, "What became of a camera command."),
+    Channel(
+        "view",
+        "camera",
+        ViewPicture,
+        _UP,
+        (_C,),
+        VIEW_BYTES_MAX,
+        "A live view's picture: never kept, never resent.",
+        qos=0,
+    ),
     Channel("ack", "delivered", Delivered, (_I, _A), (_D,), SMALL_BYTES_MAX, "These numbers are in a store now."),
 )
 

@@ -22,13 +22,12 @@ class Delivered(Payload):
     time_unix_ms: UnixMs | None = None
 
 
-class SirenCommand(Payload):
-    """Silence a sounding siren; alarm and screens stay. Runs once, not after its expiry, only if signed."""
+class Command(Payload):
+    """What the console tells a device to do. Runs once, not after its expiry, only if signed."""
 
     command_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     market: Id
     device: Id
-    action: Literal["silence"]
     issued_unix_ms: UnixMs
     expires_unix_ms: UnixMs
     signature_base64: Annotated[str, Field(max_length=100)]
@@ -36,6 +35,12 @@ class SirenCommand(Payload):
     def signed_bytes(self) -> bytes:
         """What the signature covers: every field but itself."""
         return self.model_dump_json(exclude={"signature_base64"}).encode()
+
+
+class SirenCommand(Command):
+    """Silence a sounding siren; alarm and screens stay."""
+
+    action: Literal["silence"]
 
 
 class CommandReply(Payload):

@@ -1,7 +1,7 @@
 """Events: something happened once. They travel through the outbox like telemetry and are never evicted from it."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -10,6 +10,10 @@ from contract.payload import Count, Epoch, Payload, Seq, Share, Text, UnixMs
 from contract.telemetry import Reason
 
 STILL_BASE64_LENGTH_MAX = 16_000  # fits, with its envelope, under the 20 KB that the trial broker accepts
+
+FIRE_REASONS_MAX = 10
+SCORES_MAX = 60
+SCORE_STEP_MS = 250
 
 EventId = Annotated[
     str, Field(pattern=r"^[0-9a-f]{32}$", description="A random UUID's 32 hex digits, made at the source.")
@@ -38,9 +42,33 @@ class Event(Payload):
     clock_set: bool = True
 
 
+class FireSign(StrEnum):
+    """What can speak for a flame. One list for every detector, so that a page can word each once."""
+
+    LOOKS_LIKE_FLAME = "looks-like-flame"  # the learned eye, on the region
+    PICTURE_LOOKS_LIKE_FIRE = "picture-looks-like-fire"  # the same, on the whole picture
+    FLAME_COLOUR = "flame-colour"
+    BRIGHT = "bright"
+    FLICKERS = "flickers"
+    IRREGULAR = "irregular"  # it never repeats itself, as lamps and signs do
+    SHINES = "shines"  # brighter than what is around it
+    GROWS = "grows"
+    SMOKE = "smoke"
+    BEYOND_COOKING = "beyond-cooking"  # larger, or growing faster, than its cooking zone allows
+
+
+class FireReason(Payload):
+    """One sign of a fire and how strong it was."""
+
+    sign: FireSign
+    strength: Share
+
+
 class FireEvent(Event):
     """A camera's fire: raised when confirmed, ongoing while it lasts, cleared after the quiet time.
 
+    `reasons` says what spoke for flame, strongest first; `scores` is the score's history up to the decision, one value
+    every `SCORE_STEP_MS`, newest last. A `drill` was asked for beforehand: people are told, nothing sounds.
     `first_seen_unix_ms` is when the flame was first seen, `decided_unix_ms` when it was confirmed; `media_position_s`
     is the place of the deciding frame in a file that is played as a camera. `alarm_sounded` says that the device
     itself switched the market's siren and screens before it published.
@@ -54,12 +82,21 @@ class FireEvent(Event):
     decided_unix_ms: UnixMs
     media_position_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     alarm_sounded: bool = False
+    drill: bool = False
+    reasons: Annotated[tuple[FireReason, ...], Field(max_length=FIRE_REASONS_MAX, strict=False)] = ()
+    scores: Annotated[tuple[Share, ...], Field(max_length=SCORES_MAX, strict=False)] = ()
 
 
 class StillEvent(Event):
-    """The still picture of a fire: `event_id` is the fire's."""
+    """A still picture of a fire: `event_id` is the fire's.
+
+    Three go with an alarm: the place before the flame, when it was first seen, and when it was confirmed. A `private`
+    one is pixelated outside the fire's region and replaces the picture of its moment.
+    """
 
     camera: Id
+    moment: Literal["before", "first", "now"] = "now"
+    private: bool = False
     width_px: Count
     height_px: Count
     jpeg_base64: Annotated[str, Field(max_length=STILL_BASE64_LENGTH_MAX, pattern=r"^[A-Za-z0-9+/]+={0,2}$")]

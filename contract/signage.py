@@ -4,11 +4,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from contract.hours import WHOLE_WEEK, Minute, Weekdays
 from contract.ids import Id
 from contract.payload import Count, Payload, Sha256, UnixMs
 
 FILE_BYTES_MAX = 50_000_000
-MINUTES_PER_DAY = 1440
 
 MediaType = Literal["image/png", "image/jpeg", "image/webp"]
 
@@ -56,17 +56,9 @@ class Slot(Payload):
 
     slot: Id
     playlist: Id
-    days: Annotated[tuple[Annotated[int, Field(ge=1, le=7)], ...], Field(min_length=1, max_length=7, strict=False)] = (
-        1,
-        2,
-        3,
-        4,
-        5,
-        6,
-        7,
-    )
-    from_minute: Annotated[int, Field(ge=0, lt=MINUTES_PER_DAY)] = 0
-    to_minute: Annotated[int, Field(ge=0, lt=MINUTES_PER_DAY)] = 0
+    days: Weekdays = WHOLE_WEEK
+    from_minute: Minute = 0
+    to_minute: Minute = 0
     valid_from_unix_ms: UnixMs | None = None
     valid_until_unix_ms: UnixMs | None = None
     priority: Annotated[int, Field(ge=0, le=100)] = 0

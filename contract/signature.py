@@ -2,15 +2,20 @@
 
 import base64
 import hashlib
+from typing import TypeVar
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import ValidationError
 
-from contract.delivery import SirenCommand
+from contract.cameras import SignedZonePlan, ZonePlan
+from contract.delivery import Command
 from contract.signage import Manifest, SignedManifest
 
 KEY_ID_HEX_DIGITS = 16
+
+C = TypeVar("C", bound=Command)
+D = TypeVar("D", Manifest, ZonePlan)
 
 
 class BadSignatureError(ValueError):
@@ -44,7 +49,14 @@ class Signer:
             generation=manifest.generation,
         )
 
-    def sign_siren_command(self, command: SirenCommand) -> SirenCommand:
+    def sign_zone_plan(self, plan: ZonePlan) -> SignedZonePlan:
+        """Wrap and sign a device's zones."""
+        text = plan.model_dump_json()
+        return SignedZonePlan(
+            plan_json=text, key_id=self.key_id, signature_base64=self._sign(text.encode()), generation=plan.generation
+        )
+
+    def sign_command(self, command: C) -> C:
         """The same command with its signature filled in."""
         return command.model_copy(update={"signature_base64": self._sign(command.signed_bytes())})
 
@@ -68,20 +80,19 @@ class Verifier:
         Raises:
             BadSignatureError: altered, not ours, for another device, or older than `generation_min`.
         """
-        self._check(signed.signature_base64, signed.manifest_json.encode(), "manifest")
-        try:
-            manifest = Manifest.model_validate_json(signed.manifest_json)
-        except ValidationError as error:
-            raise BadSignatureError(
-                f"manifest is signed but not valid: {error.errors(include_url=False)[0]['msg']}"
-            ) from error
-        if (manifest.market, manifest.device) != (market, device):
-            raise BadSignatureError(f"manifest is for {manifest.market}/{manifest.device}, this is {market}/{device}")
-        if manifest.generation < generation_min:
-            raise BadSignatureError(f"manifest generation {manifest.generation} is older than {generation_min}")
-        return manifest
+        text = signed.manifest_json
+        return self._document(Manifest, "manifest", text, signed.signature_base64, market, device, generation_min)
 
-    def siren_command(self, command: SirenCommand, market: str, device: str) -> None:
+    def zone_plan(self, signed: SignedZonePlan, market: str, device: str, generation_min: int) -> ZonePlan:
+        """The zones inside, if this device may use them.
+
+        Raises:
+            BadSignatureError: altered, not ours, for another device, or older than `generation_min`.
+        """
+        text = signed.plan_json
+        return self._document(ZonePlan, "zone plan", text, signed.signature_base64, market, device, generation_min)
+
+    def command(self, command: Command, market: str, device: str) -> None:
         """Return if the command is ours and for this device.
 
         Raises:
@@ -90,6 +101,22 @@ class Verifier:
         self._check(command.signature_base64, command.signed_bytes(), "command")
         if (command.market, command.device) != (market, device):
             raise BadSignatureError(f"command is for {command.market}/{command.device}, this is {market}/{device}")
+
+    def _document(
+        self, model: type[D], what: str, text: str, signature_base64: str, market: str, device: str, generation_min: int
+    ) -> D:
+        self._check(signature_base64, text.encode(), what)
+        try:
+            document = model.model_validate_json(text)
+        except ValidationError as error:
+            raise BadSignatureError(
+                f"{what} is signed but not valid: {error.errors(include_url=False)[0]['msg']}"
+            ) from error
+        if (document.market, document.device) != (market, device):
+            raise BadSignatureError(f"{what} is for {document.market}/{document.device}, this is {market}/{device}")
+        if document.generation < generation_min:
+            raise BadSignatureError(f"{what} generation {document.generation} is older than {generation_min}")
+        return document
 
     def _check(self, signature_base64: str, data: bytes, what: str) -> None:
         try:

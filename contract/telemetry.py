@@ -40,6 +40,13 @@ class Reason(StrEnum):
     CLOCK_UNSET = "clock-unset"
     CLOCK_SKEW = "clock-skew"
     STALLED = "stalled"
+    LOOPING = "looping"  # a camera's feed repeats itself
+    BLACK = "black"
+    OVEREXPOSED = "overexposed"
+    COVERED = "covered"
+    BLURRED = "blurred"
+    MOVED = "moved"  # the camera no longer looks where it did
+    TOO_DARK = "too-dark"
 
 
 class GapCause(StrEnum):

@@ -180,10 +180,7 @@ class Agent:
         if settings.safety is not None:
             yield FireLink(settings.safety, settings.identity, self.alarm, clock, self._happenings.on_fault)
         if settings.cameras:
-            from edge.cameras.supervisor import CameraSupervisor  # noqa: PLC0415 - only where there are cameras
-
-            for camera in settings.cameras:
-                yield CameraSupervisor(camera, report=report, on_decision=self.on_decision, clock=clock)
+            yield from self._build_cameras()
         if settings.screens:
             from edge.signage.component import Signage  # noqa: PLC0415 - a web server, only where there are screens
 
@@ -191,6 +188,30 @@ class Agent:
             self._life.show_players(lambda: signage.player_urls)
             self._reborn.append(signage.clock_was_set)
             yield signage
+
+    def _build_cameras(self) -> Sequence[Component]:
+        from contract.signature import Verifier  # noqa: PLC0415 - OpenSSL, only where there is something to verify
+        from edge.cameras.commands import CameraCommands, ViewPublisher  # noqa: PLC0415 - only where there are cameras
+        from edge.cameras.supervisor import CameraSupervisor  # noqa: PLC0415 - the same
+        from edge.cameras.zones_sync import ZonesSync  # noqa: PLC0415 - the same
+
+        settings, session, identity, clock = self._settings, self._session, self._settings.identity, self._clock
+        folder, show = settings.data_dir / "cameras", ViewPublisher(session, identity)
+        cameras = {
+            one.name: CameraSupervisor(
+                one,
+                report=self._happenings.report,
+                on_decision=self.on_decision,
+                clock=clock,
+                data_dir=folder,
+                on_view=show,
+            )
+            for one in settings.cameras
+        }
+        verifier = Verifier(settings.signing_public_key)
+        CameraCommands(session, identity, verifier, cameras, clock)
+        ZonesSync(session, identity, verifier, cameras, clock, settings.data_dir / "zones.json")
+        return tuple(cameras.values())
 
     def _listen(self) -> None:
         settings = self._settings

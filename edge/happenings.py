@@ -5,6 +5,7 @@ import base64
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import structlog
 
@@ -54,7 +55,11 @@ class Happenings:
         self._alarm.restore(
             ActiveFire(one.first_seen_unix_ms, one.event_id, device, one.zone, one.camera)
             for one in self._open_saved.fires
+            if not one.drill
         )
+        for one in self._open_saved.fires:
+            if one.drill:  # whoever drilled begins anew
+                self.on_decision(one.decision(Phase.CLEARED))
         raised = [one.trouble(Phase.RAISED) for one in self._open_saved.troubles]
         for trouble in self._troubles.restore(raised):
             self._record_trouble(trouble)
@@ -102,15 +107,14 @@ class Happenings:
         else:
             self._open_fires[decision.event_id] = OpenFire.of(decision)
         self._recorder.record(FireEvent, lambda epoch, seq: self._fire_event(decision, epoch, seq))
-        still = decision.still
-        if decision.phase is Phase.RAISED and still is not None:
-            self._recorder.record(StillEvent, lambda epoch, seq: self._still_event(decision, still, epoch, seq))
+        for still in decision.stills:
+            self._recorder.record(StillEvent, partial(self._still_event, decision, still))
 
     def _clear_expired(self) -> None:
         """Say that a fire of an earlier run is over once no camera has seen it again."""
         active = {fire.event_id for fire in self._alarm.fires}
         for event_id, fire in list(self._open_fires.items()):
-            if event_id not in active:
+            if event_id not in active and not fire.drill:  # a drill sounds nowhere, so it is never active
                 self.on_decision(fire.decision(Phase.CLEARED))
 
     async def _save_open(self) -> None:
@@ -136,7 +140,10 @@ class Happenings:
             first_seen_unix_ms=decision.first_seen_unix_ms,
             decided_unix_ms=decision.decided_unix_ms,
             media_position_s=decision.media_position_s,
-            alarm_sounded=True,
+            alarm_sounded=not decision.drill,
+            drill=decision.drill,
+            reasons=decision.reasons,
+            scores=decision.scores,
         )
 
     def _still_event(self, decision: FireDecision, still: StillPicture, epoch: str, seq: int) -> StillEvent:
@@ -149,6 +156,8 @@ class Happenings:
             event_id=decision.event_id,
             time_unix_ms=self._clock.unix_ms(),
             camera=decision.camera,
+            moment=still.moment,
+            private=still.private,
             width_px=still.width_px,
             height_px=still.height_px,
             jpeg_base64=text,

@@ -26,6 +26,7 @@ class OpenFire(BaseModel):
     score: Share
     first_seen_unix_ms: UnixMs
     decided_unix_ms: UnixMs
+    drill: bool = False
 
     @classmethod
     def of(cls, decision: FireDecision) -> "OpenFire":
@@ -37,6 +38,7 @@ class OpenFire(BaseModel):
             score=decision.score,
             first_seen_unix_ms=decision.first_seen_unix_ms,
             decided_unix_ms=decision.decided_unix_ms,
+            drill=decision.drill,
         )
 
     def decision(self, phase: Phase) -> FireDecision:
@@ -49,6 +51,7 @@ class OpenFire(BaseModel):
             self.score,
             self.first_seen_unix_ms,
             self.decided_unix_ms,
+            drill=self.drill,
         )
 
     def at(self, place: Callable[[int], int]) -> "OpenFire":

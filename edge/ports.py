@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from contract.events import Phase
+from contract.events import FireReason, Phase
 from contract.telemetry import AnyReading
 from runtime.clock import Clock
 
@@ -78,16 +78,22 @@ class Sensor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StillPicture:
-    """The frame that decided, small enough to travel with the alarm."""
+    """A picture of a fire, small enough to travel with the alarm; `private` when people cannot be known in it."""
 
     jpeg: bytes
     width_px: int
     height_px: int
+    moment: Literal["before", "first", "now"] = "now"
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class FireDecision:
-    """What a camera's process has decided. `event_id` stays the same from raised to cleared."""
+    """What a camera's process has decided. `event_id` and `drill` stay the same from raised to cleared.
+
+    `reasons` (strongest first), `scores` (one every `SCORE_STEP_MS`, newest last) and `stills` go with the phase
+    raised; with cleared, `stills` are the private ones, where the camera's settings ask for them.
+    """
 
     event_id: str
     phase: Phase
@@ -97,7 +103,10 @@ class FireDecision:
     first_seen_unix_ms: int
     decided_unix_ms: int
     media_position_s: float | None = None
-    still: StillPicture | None = None
+    stills: tuple[StillPicture, ...] = ()
+    drill: bool = False
+    reasons: tuple[FireReason, ...] = ()
+    scores: tuple[float, ...] = ()
 
 
 FireSink = Callable[[FireDecision], None]

@@ -30,12 +30,18 @@ def _source_text(value: object) -> object:
 
 
 class CameraSettings(SettingsModel):
-    """A fire camera. `source` is a V4L2 index ("0"), an rtsp:// or http:// address, or the path of a video or image."""
+    """A fire camera.
+
+    `source` is a V4L2 index ("0"), an rtsp:// or http:// address, "picamera" for a Raspberry Pi's own, or the path of a
+    video or image. With `private_stills` the pictures of a fire are replaced, once it is over, by ones in which nobody
+    can be known.
+    """
 
     name: Id
     zone: Id
     source: Annotated[str, Field(min_length=1), BeforeValidator(_source_text)]
     loop: bool = False
+    private_stills: bool = False
     fire: FireSettings = FireSettings()
 
 

@@ -14,6 +14,16 @@ CLEAR_AFTER_S = 5.0
 SILENT_AFTER_S = 60.0
 RAISE_AFTER_S = 30.0
 RAISE_AFTER_S_BY_KIND: Mapping[str, float] = {"camera": 10.0, "siren": 5.0, COMPONENT: 0.0, CLOCK: 5.0}
+RAISE_AFTER_S_BY_REASON: Mapping[Reason, float] = {
+    # A shadow, somebody who cleans the lens, a cloud of steam: what passes is no trouble yet. The reading says at once.
+    Reason.COVERED: 30.0,
+    Reason.OVEREXPOSED: 60.0,
+    Reason.BLURRED: 60.0,
+    Reason.MOVED: 60.0,
+    Reason.BLACK: 300.0,  # a closed market is dark every night, and so is a covered lens
+    Reason.TOO_DARK: 1800.0,
+}
+"""Where a reason has a patience of its own, it goes before its kind's."""
 
 Subject = tuple[str, str]
 """Kind and id: ("bay", "a-01")."""
@@ -111,6 +121,7 @@ def _next(kind: str, subject: str, watched: _Watched, now_s: float) -> Trouble |
         if raised is None or for_s < CLEAR_AFTER_S:
             return None
         return Trouble(raised.event_id, Phase.CLEARED, kind, subject, raised.reason, "")
-    if watched.raised is not None or for_s < RAISE_AFTER_S_BY_KIND.get(kind, RAISE_AFTER_S):
+    patience_s = RAISE_AFTER_S_BY_REASON.get(watched.reason, RAISE_AFTER_S_BY_KIND.get(kind, RAISE_AFTER_S))
+    if watched.raised is not None or for_s < patience_s:
         return None
     return Trouble(uuid.uuid4().hex, Phase.RAISED, kind, subject, watched.reason, watched.detail)

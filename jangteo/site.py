@@ -10,7 +10,7 @@ from broker.stores.registry import MarketEntry, Named, Recipient, Subject
 from contract.catalog import TELEMETRY_OF_SUBJECT
 from contract.ids import Id
 from edge.plugins import discover
-from edge.settings import DeviceBlock
+from edge.settings import CameraSettings, DeviceBlock
 from runtime.settings_file import SettingsModel, load_settings
 
 
@@ -24,6 +24,16 @@ class NamedBlock(SettingsModel):
     def named(self) -> Named:
         """The registry's form."""
         return Named(self.id, self.name_ko, self.name_en)
+
+
+class MarketBlock(NamedBlock):
+    """The market itself.
+
+    With `private_stills` every camera pixelates a fire's pictures outside the fire once it is over, and the centre
+    keeps no others for longer than a day.
+    """
+
+    private_stills: bool = False
 
 
 class RecipientBlock(SettingsModel):
@@ -40,7 +50,7 @@ class SiteSettings(SettingsModel):
     A camera whose source is `simulated` is drawn by the simulator.
     """
 
-    market: NamedBlock
+    market: MarketBlock
     zones: Annotated[tuple[NamedBlock, ...], Field(min_length=1, max_length=100)]
     lots: Annotated[tuple[NamedBlock, ...], Field(max_length=100)] = ()
     recipients: Annotated[tuple[RecipientBlock, ...], Field(max_length=500)] = ()
@@ -68,6 +78,15 @@ class SiteSettings(SettingsModel):
                 raise ValueError(f"{one.subject} is on {other} and on {one.device}: a name stands once in a market")
         return self
 
+    @model_validator(mode="after")
+    def _private_everywhere(self) -> Self:
+        if not self.market.private_stills:
+            return self
+        cameras = {block.device: tuple(_private(one) for one in block.cameras) for block in self.devices}
+        devices = tuple(block.model_copy(update={"cameras": cameras[block.device]}) for block in self.devices)
+        object.__setattr__(self, "devices", devices)  # the model is frozen from here on only
+        return self
+
     def subjects(self) -> Iterator[Subject]:
         """Everything that the devices observe, the devices' agents included."""
         for block in self.devices:
@@ -87,7 +106,12 @@ class SiteSettings(SettingsModel):
             devices=tuple(block.device for block in self.devices),
             subjects=tuple(self.subjects()),
             recipients=tuple(Recipient(one.name, one.phone, one.role) for one in self.recipients),
+            private_stills=self.market.private_stills,
         )
+
+
+def _private(camera: CameraSettings) -> CameraSettings:
+    return camera.model_copy(update={"private_stills": True})
 
 
 def load_site(path: Path) -> SiteSettings:

@@ -7,6 +7,7 @@ COUNTED = (
     "events_total",
     "duplicates_total",
     "incidents_opened_total",
+    "drills_opened_total",
     "incidents_without_recipients_total",
     "presence_total",
     "messages_due_total",

@@ -8,13 +8,12 @@ from sqlalchemy.exc import DBAPIError
 
 from broker.alerts.texts import Place, fire_text, trouble_text
 from broker.stores.database import as_retryable
-from broker.stores.incident_models import Change, Effect, Incident, Picture, Sighting
+from broker.stores.incident_models import DRILL, FIRE, Change, Effect, Incident, Picture, Sighting
 from broker.stores.messages import NewMessage
 from broker.stores.registry import Named, Recipient, Registry
 from contract.ids import ID_LENGTH_MAX
 
 NO_ZONE = "none"
-FIRE = "fire"
 TROUBLE = "trouble"
 DEVICE_OFFLINE = "device-offline"
 COMPONENT = "component"  # a part of the agent itself: every device has one of the same name
@@ -36,6 +35,7 @@ FIRE_STEPS = (
     Step("2", "merchant", 120, "화재 미확인"),
 )
 REOPENED_HEAD = "화재 재감지"
+DRILL_HEAD = "훈련"
 # Troubles that make the market blind or mute to a fire are sent; the others wait in the console.
 SENT_TROUBLES = frozenset({"camera", "siren", DEVICE_OFFLINE})
 LATE_TROUBLE_DELAY_S = 60  # the clearing of what is long over is behind it in the same backlog
@@ -76,6 +76,8 @@ class Composer:
             return self._fire(roster, seen, incident)
         if incident.severity == FIRE and change.effect is Effect.REOPENED:
             return self._again(roster, seen, incident)
+        if incident.severity == DRILL and change.effect is Effect.OPENED:
+            return self._drill(roster, seen, incident)
         if change.effect in {Effect.OPENED, Effect.REOPENED} and seen.part in SENT_TROUBLES:
             return self._trouble(roster, seen, incident)
         return ()
@@ -90,6 +92,15 @@ class Composer:
                 # One person, one role: without managers, step 0 has told everybody and nobody is left for later.
                 rows.setdefault(person.phone, NewMessage(step.name, person.name, person.phone, text, due))
         return tuple(rows.values())
+
+    def _drill(self, roster: Roster, seen: Sighting, incident: Incident) -> Sequence[NewMessage]:
+        """Managers only, once, nobody later; a drill that arrives late is over, and tells nobody."""
+        if seen.late:
+            return ()
+        step, when = FIRE_STEPS[0], incident.decided_unix_ms or incident.opened_unix_ms
+        text = fire_text(_place(roster, seen), incident.code, when, head=DRILL_HEAD)
+        people = (one for one in roster.recipients if one.role == step.role)
+        return tuple(NewMessage(step.name, one.name, one.phone, text, self.now_unix_ms) for one in people)
 
     def _again(self, roster: Roster, seen: Sighting, incident: Incident) -> Sequence[NewMessage]:
         text = fire_text(_place(roster, seen), incident.code, seen.time_unix_ms, late=seen.late, head=REOPENED_HEAD)

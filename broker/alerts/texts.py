@@ -30,6 +30,13 @@ REASONS_KO = {
     "clock-unset": "시계 미설정",
     "clock-skew": "시계 오차",
     "stalled": "멈춤",
+    "looping": "영상 되풀이",
+    "black": "화면 검음",
+    "overexposed": "화면 과다노출",
+    "covered": "렌즈 가림",
+    "blurred": "초점 흐림",
+    "moved": "방향 바뀜",
+    "too-dark": "너무 어두움",
 }
 
 

@@ -86,7 +86,7 @@ def get_incident(incident_id: Number, _caller: Caller, console: Composed) -> Inc
 def get_still(incident_id: Number, _caller: Caller, console: Composed) -> Response:
     """The incident's newest picture (JPEG)."""
     console.incidents.get(incident_id)
-    still = console.incidents.still(incident_id)
+    still = console.stills.get(incident_id)
     if still is None:
         raise NotHereError("still", n=incident_id)
     return Response(still.jpeg, media_type="image/jpeg")

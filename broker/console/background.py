@@ -42,6 +42,7 @@ def beside(console: Console, beat: Callable[[], None]) -> Mapping[str, Coroutine
         "watch": console.watch.run(),
         "link": _every(LINK_EVERY_S, look_at_link),
         "signage": _every(COMPLETE_EVERY_S, console.push.complete),
+        "zones": _every(COMPLETE_EVERY_S, console.zones.complete),
         "day-starts": _every(DAY_STARTS_EVERY_S, ask_day_starts),
         "status": _every(STATUS_EVERY_S, report),
         "beat": _every(BEAT_EVERY_S, say_alive),

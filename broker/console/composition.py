@@ -10,6 +10,7 @@ from broker.console.assets import AssetFiles
 from broker.console.attempts import Attempts
 from broker.console.day_start import DayStarts
 from broker.console.directory import Directory, MarketListing
+from broker.console.drills import Drills
 from broker.console.feed import Feed
 from broker.console.hub import Change, Hub
 from broker.console.link import Link
@@ -18,8 +19,10 @@ from broker.console.push import SignagePush
 from broker.console.settings import ConsoleSettings
 from broker.console.shared import SharedSections
 from broker.console.state import Moment, devices, occupancy
+from broker.console.viewing import Views
 from broker.console.views import ArrivalView, DeviceView, OccupancyView
 from broker.console.watch import Facts, Watch
+from broker.console.zones import ZonePush
 from broker.series.ports import SeriesStore
 from broker.stores.audit import Audit
 from broker.stores.dead_letters import DeadLetters
@@ -29,7 +32,9 @@ from broker.stores.notices import Notices
 from broker.stores.parts import Parts
 from broker.stores.registry import Registry
 from broker.stores.signage import Signage
+from broker.stores.stills import Stills
 from broker.stores.users import Users
+from broker.stores.zone_plans import ZonePlans
 from contract.signature import Signer
 from runtime.clock import Clock
 from runtime.secret_files import ensure_secret
@@ -60,6 +65,7 @@ class Console:
     audit: Audit
     notices: Notices
     incidents: Incidents
+    stills: Stills
     messages: Messages
     dead_letters: DeadLetters
     statuses: Parts
@@ -69,11 +75,14 @@ class Console:
     hub: Hub
     files: AssetFiles
     push: SignagePush
+    zones: ZonePush
     feed: Feed
     watch: Watch
     day_starts: DayStarts
     attempts: Attempts
     shared: SharedSections
+    views: Views
+    drills: Drills
     counters: Counters = field(default_factory=Counters)
 
     def moment(self) -> Moment:
@@ -128,12 +137,21 @@ def compose(
         runtime.errors.SettingsError: the signing key's file can be read by others.
     """
     registry = Registry(engine)
-    directory, live, hub = Directory(registry, clock), LiveState(), Hub()
+    directory, live, hub, views = Directory(registry, clock), LiveState(), Hub(), Views(clock)
     link, day_starts = Link(session, clock), DayStarts(series, clock, settings.utc_offset_minutes)
     notices, signage, incidents = Notices(engine, clock), Signage(engine), Incidents(engine, clock)
     signer = Signer(ensure_secret(settings.signing_key_file, Signer.new_private_key_hex()))
     push = SignagePush(
         directory, notices, signage, signer, session, live, clock=clock, utc_offset_minutes=settings.utc_offset_minutes
+    )
+    zones = ZonePush(
+        ZonePlans(engine),
+        directory,
+        live,
+        signer,
+        session,
+        clock,
+        utc_offset_minutes=settings.utc_offset_minutes,
     )
 
     def facts(market: str) -> Facts:
@@ -152,6 +170,7 @@ def compose(
         audit=Audit(engine, clock),
         notices=notices,
         incidents=incidents,
+        stills=Stills(engine),
         messages=Messages(engine, clock),
         dead_letters=DeadLetters(engine),
         statuses=Parts(engine, clock),
@@ -161,11 +180,14 @@ def compose(
         hub=hub,
         files=AssetFiles(settings.assets_dir, settings.assets_bytes_max),
         push=push,
-        feed=Feed(live, directory, registry, clock, watch.wake),
+        zones=zones,
+        feed=Feed(live, views, directory, registry, clock, watch.wake),
         watch=watch,
         day_starts=day_starts,
         attempts=Attempts(clock),
         shared=SharedSections(clock, lambda: hub.told_count),
+        views=views,
+        drills=Drills(),
     )
 
 
@@ -181,6 +203,8 @@ def _facts(listing: MarketListing, live: LiveState, moment: Moment, push: Signag
         found["devices.devices", device.device] = _ageless(device.model_dump(mode="json"))
     for fire in live.fires(listing.market.id, moment.now_unix_ms):
         found["devices.fires", fire.event.event_id] = fire.event.model_dump(mode="json")
+    for drill in live.drills(listing.market.id, moment.now_unix_ms):
+        found["devices.drills", drill.event.event_id] = drill.event.model_dump(mode="json")
     gone = {"live": sorted(one.event.event_id for one in live.fires(listing.market.id, moment.now_unix_ms))}
     found["devices.fires_burning", ""] = gone
     return found

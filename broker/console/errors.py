@@ -25,6 +25,7 @@ from broker.console.push import TooMuchSignageError
 from broker.console.render import language_of
 from broker.console.security import ForbiddenError, NotSignedInError, SignInNeededError
 from broker.console.texts import Language
+from broker.console.viewing import TooManyViewersError
 from broker.console.views import ErrorView
 from broker.stores.database import StoreUnavailableError
 from broker.stores.incidents import UnknownIncidentError
@@ -50,6 +51,7 @@ _STATUS: Mapping[type[Exception], int] = {
     RetryableError: 503,
     DBAPIError: 503,
     TooManyListenersError: 503,
+    TooManyViewersError: 503,
     AssetsFullError: 507,
 }
 _PASSING: Mapping[type[Exception], str] = {

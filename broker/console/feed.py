@@ -7,9 +7,11 @@ import structlog
 
 from broker.console.directory import Directory
 from broker.console.live import LiveState
+from broker.console.viewing import Views
 from broker.series.ports import Series, SeriesStore
 from broker.stores.registry import Registry
 from contract.access import DeviceIdentity
+from contract.cameras import CameraReply, ViewPicture, ZonesReport
 from contract.catalog import channel_for
 from contract.delivery import CommandReply
 from contract.events import FireEvent
@@ -46,8 +48,11 @@ BATCHES: tuple[type[Batch], ...] = (
 class Feed:
     """Subscribes to everything that a device says of itself. What the registry does not know is counted and dropped."""
 
-    def __init__(self, live: LiveState, directory: Directory, registry: Registry, clock: Clock, wake: Wake) -> None:
+    def __init__(
+        self, live: LiveState, views: Views, directory: Directory, registry: Registry, clock: Clock, wake: Wake
+    ) -> None:
         self._live = live
+        self._views = views
         self._directory = directory
         self._registry = registry
         self._clock = clock
@@ -56,7 +61,7 @@ class Feed:
         self.unregistered_count = 0
 
     def subscribe(self, session: Session) -> None:
-        """Hear telemetry, presence, reports, fires and replies of every market."""
+        """Hear telemetry, presence, reports, fires, replies and live views of every market."""
         for model in BATCHES:
             row = channel_for(model)
             session.subscribe(TopicFilter(channel=row.channel, name=row.name), model, self._telemetry)
@@ -64,7 +69,10 @@ class Feed:
         session.subscribe(TopicFilter(channel="reported", name="signage"), SignageReport, self._signage)
         session.subscribe(TopicFilter(channel="reported", name="settings"), SettingsReport, self._settings)
         session.subscribe(TopicFilter(channel="event", name="fire"), FireEvent, self._fire)
+        session.subscribe(TopicFilter(channel="reported", name="zones"), ZonesReport, self._zones)
         session.subscribe(TopicFilter(channel="ack", name="siren"), CommandReply, self._reply)
+        session.subscribe(TopicFilter(channel="ack", name="camera"), CameraReply, self._reply)
+        session.subscribe(TopicFilter(channel="view", name="camera"), ViewPicture, self._view)
 
     def seed(self, store: SeriesStore) -> None:
         """Take over the newest stored reading of everything registered; a store that does not answer is said so."""
@@ -108,6 +116,12 @@ class Feed:
             self._wake(topic.market)
             await asyncio.to_thread(self._registry.note_settings, identity, report)
 
+    async def _zones(self, topic: Topic, report: ZonesReport) -> None:
+        if (identity := self._registered(topic)) is not None:
+            self._live.note_zones(identity, report)
+            self._wake(topic.market)
+            await asyncio.to_thread(self._registry.note_zones, identity, report)
+
     async def _fire(self, topic: Topic, event: FireEvent) -> None:
         if (identity := self._registered(topic)) is not None:
             self._live.note_fire(identity, event, self._clock.unix_ms())
@@ -116,6 +130,10 @@ class Feed:
     async def _reply(self, topic: Topic, reply: CommandReply) -> None:
         if self._registered(topic) is not None:
             self._live.note_reply(reply)
+
+    async def _view(self, topic: Topic, picture: ViewPicture) -> None:
+        if (identity := self._registered(topic)) is not None:
+            self._views.note(identity, picture)
 
     def _registered(self, topic: Topic) -> DeviceIdentity | None:
         identity = DeviceIdentity(topic.market, topic.device)

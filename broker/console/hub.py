@@ -80,6 +80,11 @@ class Hub:
         self._closed = False
 
     @property
+    def closed(self) -> bool:
+        """Whether streams are to end."""
+        return self._closed
+
+    @property
     def listeners_count(self) -> int:
         """How many streams are open."""
         return len(self._listeners)

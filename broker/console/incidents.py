@@ -1,6 +1,7 @@
 """Incidents and messages as the API says them."""
 
 from broker.console.views import IncidentView, MessageView
+from broker.stores.incident_models import DRILL, FIRE
 from broker.stores.incidents import Incident
 from broker.stores.messages import Message
 
@@ -29,7 +30,7 @@ def incident_view(one: Incident, now_unix_ms: int) -> IncidentView:
         media_position_s=one.media_position_s,
         score_max=one.score_max,
         event_count=one.event_count,
-        still_url=f"/api/v1/incidents/{one.incident_id}/still" if one.severity == "fire" else None,
+        still_url=f"/api/v1/incidents/{one.incident_id}/still" if one.severity in {FIRE, DRILL} else None,
     )
 
 

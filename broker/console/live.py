@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from broker.series.ports import Sample, Series
 from contract.access import DeviceIdentity
+from contract.cameras import ZonesReport
 from contract.delivery import CommandReply
 from contract.events import FireEvent, Phase
 from contract.ids import CLOCK_FLOOR_UNIX_MS
@@ -111,6 +112,7 @@ class DeviceState:
     birth: Birth | None = None
     signage: SignageReport | None = None
     settings: SettingsReport | None = None
+    zones: ZonesReport | None = None
 
 
 def judge(
@@ -155,6 +157,7 @@ class LiveState:
         self._devices: dict[DeviceIdentity, DeviceState] = {}
         self._replies: dict[str, CommandReply] = {}
         self._fires: dict[str, Fire] = {}
+        self._drills: dict[str, Fire] = {}
         self._orders = itertools.count(1)
 
     def hear(self, series: Series, reading: AnyReading, now_unix_ms: int) -> bool:
@@ -189,16 +192,22 @@ class LiveState:
         with self._lock:
             self._devices[identity] = replace(self._devices.get(identity, DeviceState()), settings=report)
 
-    def note_fire(self, identity: DeviceIdentity, event: FireEvent, now_unix_ms: int) -> None:
-        """A fire is raised, goes on, or is over. At most 200 are kept, the first go."""
+    def note_zones(self, identity: DeviceIdentity, report: ZonesReport) -> None:
+        """Which zones the device's cameras use."""
         with self._lock:
-            kept = self._fires.pop(event.event_id, None)
+            self._devices[identity] = replace(self._devices.get(identity, DeviceState()), zones=report)
+
+    def note_fire(self, identity: DeviceIdentity, event: FireEvent, now_unix_ms: int) -> None:
+        """A fire is raised, goes on, or is over. At most 200 are kept, the first go. Drills are kept apart."""
+        with self._lock:
+            held = self._drills if event.drill else self._fires
+            kept = held.pop(event.event_id, None)
             if kept is not None and kept.event.seq > event.seq:
-                self._fires[event.event_id] = kept
-            elif event.phase is not Phase.CLEARED:
-                self._fires[event.event_id] = Fire(identity, event, now_unix_ms)
-            while len(self._fires) > FIRES_MAX:
-                del self._fires[next(iter(self._fires))]
+                held[event.event_id] = kept
+            elif event.drill or event.phase is not Phase.CLEARED:
+                held[event.event_id] = Fire(identity, event, now_unix_ms)
+            while len(held) > FIRES_MAX:
+                del held[next(iter(held))]
 
     def fires(self, market: str, now_unix_ms: int) -> tuple[Fire, ...]:
         """The fires of a market of which a device said something in the last ten minutes, none being its end."""
@@ -206,6 +215,14 @@ class LiveState:
         with self._lock:
             return tuple(
                 one for one in self._fires.values() if one.identity.market == market and one.heard_unix_ms >= since
+            )
+
+    def drills(self, market: str, now_unix_ms: int) -> tuple[Fire, ...]:
+        """The drills of a market of which something was heard in the last ten minutes, also those that are over."""
+        since = now_unix_ms - FIRE_FORGOTTEN_AFTER_S * MS_PER_S
+        with self._lock:
+            return tuple(
+                one for one in self._drills.values() if one.identity.market == market and one.heard_unix_ms >= since
             )
 
     def note_reply(self, reply: CommandReply) -> None:

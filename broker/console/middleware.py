@@ -22,6 +22,7 @@ HEADERS = {
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
 }
 STREAM_PATHS = frozenset({"/live", "/api/v1/stream"})
+VIEW_SUFFIX = "/view"  # of a camera's live view
 JSON_TYPE = (b"content-type", b"application/json")
 STRICT_TRANSPORT = "max-age=31536000"
 
@@ -77,7 +78,7 @@ class Lenient:
             await self._app(scope, receive, send)
             return
         path = scope["path"].rstrip("/") or "/"
-        is_head = scope["method"] == "HEAD" and path not in STREAM_PATHS
+        is_head = scope["method"] == "HEAD" and path not in STREAM_PATHS and not path.endswith(VIEW_SUFFIX)
 
         async def bodiless(message: Message) -> None:
             await send({**message, "body": b""} if message["type"] == "http.response.body" else message)

@@ -18,6 +18,7 @@ from broker.console.assets import AssetsFullError
 from broker.console.composition import Console, console_of
 from broker.console.dead_letters import Choice, forget_letter, letters_context, replay_chosen, replay_letter
 from broker.console.errors import Answer, answer_to
+from broker.console.frame import framed
 from broker.console.hub import END, Listener
 from broker.console.incidents import message_view
 from broker.console.intake import BadNoticeError, read_notice, take_notice, withdraw_notice
@@ -27,9 +28,11 @@ from broker.console.problems import NotHereError
 from broker.console.push import TooMuchSignageError
 from broker.console.render import error_visitor, language_of, page, words_of
 from broker.console.sections import (
+    ABOUT_ONE,
     CLOCK,
     GROUPS,
-    alarms,
+    About,
+    check_about,
     market_context,
     notices_context,
     render_clock,
@@ -39,13 +42,13 @@ from broker.console.security import Visitor, form_visitor, page_visitor
 from broker.console.silence import silence_siren
 from broker.console.streams import RETRY_MS, STREAM_HEADERS, event
 from broker.console.texts import Language
-from broker.stores.registry import Named
 from runtime.errors import JangteoError, RetryableError
 
 log = structlog.get_logger(__name__)
 
 STATIC = Path(__file__).parent / "static"
 CLOCK_EVERY_S = 3.0
+PACE_S = {"camera": 1.0}  # what runs there is told by no change: pictures that stay away, the steps of a drill
 GATHER_S = 0.1
 MESSAGES_SHOWN = 200
 AUDIT_SHOWN = 50
@@ -67,7 +70,7 @@ def get_home(request: Request, visitor: Seen, console: Composed) -> Response:
     if len(listings) == 1:
         return RedirectResponse(f"/markets/{listings[0].market.id}", 303)
     rows = [(listing, market_context(console, listing.market.id)) for listing in listings]
-    return _page(request, "markets.html", {"page": "markets", "rows": rows}, visitor)
+    return framed(request, "markets.html", {"page": "markets", "rows": rows}, visitor)
 
 
 @router.get("/markets/{market}")
@@ -81,7 +84,7 @@ def get_market(market: str, request: Request, visitor: Seen, console: Composed) 
         "silence": query.get("silence") if reply is None else reply.outcome,
         "silence_reason": "" if reply is None else reply.reason,
     }
-    return _page(request, "market.html", context, visitor, group="live")
+    return framed(request, "market.html", context, visitor, group="live")
 
 
 @router.get("/markets/{market}/notices")
@@ -125,7 +128,7 @@ def post_acknowledge(market: str, incident_id: Number, request: Request, visitor
 def get_still(incident_id: Number, _visitor: Seen, console: Composed) -> Response:
     """An incident's picture."""
     console.incidents.get(incident_id)
-    still = console.incidents.still(incident_id)
+    still = console.stills.get(incident_id)
     if still is None:
         raise NotHereError("still", n=incident_id)
     return Response(still.jpeg, media_type="image/jpeg", headers={"cache-control": "private, max-age=60"})
@@ -143,21 +146,21 @@ async def post_silence(market: str, device: str, visitor: Sent, console: Compose
 def get_messages(request: Request, visitor: Seen, console: Composed) -> Response:
     """What was sent to people."""
     found = [message_view(one) for one in console.messages.newest(None, MESSAGES_SHOWN)]
-    return _page(request, "messages.html", {"page": "messages", "messages": found}, visitor)
+    return framed(request, "messages.html", {"page": "messages", "messages": found}, visitor)
 
 
 @router.get("/devices")
 def get_devices(request: Request, visitor: Seen, console: Composed) -> Response:
     """Every device."""
     rows = [(one, console.devices(one.market.id)) for one in console.directory.markets()]
-    return _page(request, "devices.html", {"page": "devices", "rows": rows}, visitor)
+    return framed(request, "devices.html", {"page": "devices", "rows": rows}, visitor)
 
 
 @router.get("/dead-letters")
 def get_dead_letters(request: Request, visitor: Seen, console: Composed) -> Response:
     """What was refused."""
     context = letters_context(console, Choice.read(request.query_params), request.query_params)
-    return _page(request, "dead_letters.html", context, visitor)
+    return framed(request, "dead_letters.html", context, visitor)
 
 
 @router.post("/dead-letters/replay")
@@ -192,19 +195,27 @@ def get_health(request: Request, visitor: Seen, console: Composed) -> Response:
         "details": details,
         "audit": console.audit.newest(AUDIT_SHOWN),
     }
-    return _page(request, "health.html", context, visitor)
+    return framed(request, "health.html", context, visitor)
 
 
 @router.get("/live")
 async def get_live(
-    request: Request, _visitor: Seen, console: Composed, group: str = "bar", market: str | None = None
+    request: Request,
+    _visitor: Seen,
+    console: Composed,
+    group: str = "bar",
+    market: str | None = None,
+    of: str | None = None,
 ) -> StreamingResponse:
-    """A page's own stream: its sections as HTML, each when it changes, and the clock every three seconds."""
-    if group not in GROUPS or (group != "bar" and market is None):
+    """A page's own stream: its sections as HTML, each when it changes, and the clock every three seconds.
+
+    `of` names the one camera or incident that the page is about.
+    """
+    if group not in GROUPS or (group != "bar" and market is None) or (group in ABOUT_ONE and of is None):
         raise NotHereError("live_group", group=group)
-    if market is not None:
-        await asyncio.to_thread(console.directory.market, market)
-    sections = _sections(console, group, market, language_of(request))
+    about = About(group, market, of)
+    await asyncio.to_thread(check_about, console, about)
+    sections = _sections(console, about, language_of(request))
     return StreamingResponse(sections, media_type="text/event-stream", headers=STREAM_HEADERS)
 
 
@@ -215,35 +226,35 @@ async def error_page(request: Request, status: int, sentence: str) -> Response:
     return page(request, "error.html", context, visitor=visitor, status=status)
 
 
-async def _sections(console: Console, group: str, market: str | None, language: Language) -> AsyncIterator[str]:
-    with console.hub.listen(market if group != "bar" else None) as listener:
+async def _sections(console: Console, about: About, language: Language) -> AsyncIterator[str]:
+    with console.hub.listen(about.market if about.group != "bar" else None) as listener:
         yield f"retry: {RETRY_MS}\n\n"
         said: dict[str, str] = {}
         ended = False
         while not ended:
             try:
-                fresh = await _render(console, group, market, language)
+                fresh = await _render(console, about, language)
             except (DBAPIError, JangteoError, LookupError) as error:
-                log.warning("console.stream_ended", group=group, market=market, reason=str(error))
+                log.warning("console.stream_ended", group=about.group, market=about.market, reason=str(error))
                 return  # the page says that it is cut off, and asks again
             for name, html in fresh.items():
                 if said.get(name) != html:
                     yield event(name, html)
             said = fresh
-            ended = await _something_new(listener)
+            ended = await _something_new(listener, PACE_S.get(about.group, CLOCK_EVERY_S))
 
 
-async def _render(console: Console, group: str, market: str | None, language: Language) -> dict[str, str]:
+async def _render(console: Console, about: About, language: Language) -> dict[str, str]:
     def render() -> dict[str, str]:
-        return render_sections(console, group, market, words_of(console, language, still=True))
+        return render_sections(console, about, words_of(console, language, still=True))
 
-    sections = await console.shared.get((group, market, language), render)
+    sections = await console.shared.get((about.key, about.market, language), render)
     return {**sections, CLOCK: render_clock(words_of(console, language))}
 
 
-async def _something_new(listener: Listener) -> bool:
+async def _something_new(listener: Listener, within_s: float) -> bool:
     """Wait for a change or for the clock's turn, gathering what comes together; True when streams are to end."""
-    change = await listener.next(CLOCK_EVERY_S)
+    change = await listener.next(within_s)
     if change is None:
         return False
     if change.kind != END:
@@ -270,31 +281,9 @@ def _notices_page(
         "picture_bytes_max": PICTURE_BYTES_MAX,
         "sent": "sent" in request.query_params,
     }
-    return _page(
+    return framed(
         request, "notices.html", context, visitor, group="notices", status=200 if answer is None else answer.status
     )
-
-
-def _page(
-    request: Request,
-    template: str,
-    context: dict[str, object],
-    visitor: Visitor,
-    *,
-    group: str = "bar",
-    status: int = 200,
-) -> Response:
-    console = console_of(request)
-    market = context.get("market")
-    live = f"/live?group={group}&lang={language_of(request)}"
-    if market is not None and group != "bar":
-        live += f"&market={quote(str(getattr(market, 'id', market)))}"
-    frame = {"alarms": alarms(console), "link": console.link.view(), "live": live, "listings": _named(console)}
-    return page(request, template, {**frame, **context}, visitor=visitor, status=status)
-
-
-def _named(console: Console) -> list[Named]:
-    return [listing.market for listing in console.directory.markets()]
 
 
 def _done(request: Request, way: str) -> Response:

@@ -21,6 +21,18 @@ PROBLEMS: Mapping[str, tuple[str, str]] = {
         "{n}번 사건의 사진이 아직 오지 않았습니다.",
         "no picture of incident {n} has come yet",
     ),
+    "camera": (
+        "{market} 시장에는 카메라 '{camera}'이(가) 없습니다.",
+        "{market} has no camera '{camera}'",
+    ),
+    "view_over": (
+        "카메라 '{camera}'의 실시간 보기가 켜져 있지 않습니다. 카메라 페이지에서 시작하세요.",
+        "no live view of camera '{camera}' runs: start one on its page",
+    ),
+    "picture": (
+        "카메라 '{camera}'의 화면이 아직 오지 않았습니다. 실시간 보기를 먼저 켜세요.",
+        "no picture of camera '{camera}' has come: start a live view first",
+    ),
     "notice": (
         "{market} 시장에는 {n}번 알림이 없습니다.",
         "{market} has no notice {n}",
@@ -55,6 +67,52 @@ PROBLEMS: Mapping[str, tuple[str, str]] = {
     "viewer": (
         "{who} 계정은 볼 수만 있고 바꿀 수 없습니다. 관리자에게 부탁하세요.",
         "{who} may look but not change anything: ask a manager",
+    ),
+    "view_right": (
+        "{who} 계정은 카메라의 실시간 화면을 볼 수 없습니다. 관리자에게 부탁하세요.",
+        "{who} may not look through cameras: ask a manager",
+    ),
+    # zones of a camera's picture
+    "zones_many": (
+        "구역은 {n}개까지 둘 수 있습니다. 몇 개를 지우세요.",
+        "a camera may have {n} zones at most: remove some",
+    ),
+    "zone_twice": (
+        "구역 이름 '{zone}'이(가) 두 번 있습니다. 다른 이름을 쓰세요.",
+        "two zones are called '{zone}': give each a name of its own",
+    ),
+    "zone_name": (
+        "구역 이름 '{zone}': 영문 소문자, 숫자, -로 63자까지 쓰고 -로 시작하지 마세요.",
+        "zone name '{zone}': use up to 63 of a-z, 0-9 and -, not starting with -",
+    ),
+    "zone_kind": (
+        "구역 '{zone}': 종류는 살피지 않음이나 조리여야 합니다.",
+        "zone '{zone}': its kind must be ignored or cooking",
+    ),
+    "zone_days": ("구역 '{zone}': 요일을 하나 이상 고르세요.", "zone '{zone}': choose at least one day"),
+    "zone_hours": (
+        "구역 '{zone}': 시각을 00:00에서 23:59 사이로 적으세요.",
+        "zone '{zone}': give hours between 00:00 and 23:59",
+    ),
+    "zone_size": (
+        "구역 '{zone}': 크기 한도는 0보다 크고 100 이하인 백분율이어야 합니다.",
+        "zone '{zone}': the size limit must be more than 0 and at most 100 per cent",
+    ),
+    "zone_growth": (
+        "구역 '{zone}': 커짐 한도는 1에서 100 사이의 배수여야 합니다.",
+        "zone '{zone}': the growth limit must be between 1 and 100 times",
+    ),
+    "zone_points": (
+        "구역 '{zone}': 점을 {least}개에서 {most}개까지 놓으세요.",
+        "zone '{zone}': set {least} to {most} points",
+    ),
+    "zone_place": (
+        "구역 '{zone}': 점의 x와 y는 0에서 100 사이의 백분율이어야 합니다.",
+        "zone '{zone}': x and y of a point must be between 0 and 100 per cent",
+    ),
+    "zone_flat": (
+        "구역 '{zone}': 넓이가 없습니다. 점을 더 벌리세요.",
+        "zone '{zone}': it covers nothing: move its points apart",
     ),
     # notices and their pictures
     "notice_kind": (
@@ -136,6 +194,10 @@ PROBLEMS: Mapping[str, tuple[str, str]] = {
     "streams_full": (
         "실시간 연결이 한도인 {n}개에 이르렀습니다. 쓰지 않는 페이지를 닫으세요.",
         "{n} streams are open, which is as many as are served",
+    ),
+    "viewers_full": (
+        "실시간 화면을 보는 사람이 한도인 {n}명에 이르렀습니다. 잠시 뒤에 다시 하세요.",
+        "{n} live views are being looked at, which is as many as are served: try again in a moment",
     ),
     "unexpected": (
         "예상하지 못한 문제가 생겨 처리하지 못했습니다. 다시 해 보고, 되풀이되면 기록(console.unexpected)을 보세요.",

@@ -3,25 +3,22 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
-import structlog
-
 from broker.console.directory import Directory, MarketListing
 from broker.console.live import LiveState
 from broker.console.manifest import build_manifest
 from broker.console.problems import ExplainedError
+from broker.console.retained import RetainedSender
 from broker.console.state import signage_report
 from broker.stores.notices import Notices
 from broker.stores.registry import Named
 from broker.stores.signage import Issued, Signage
 from contract.access import DeviceIdentity
-from contract.catalog import STATE_BYTES_MAX, topic_for
+from contract.catalog import STATE_BYTES_MAX
 from contract.signage import Manifest, Name, SignedManifest
 from contract.signature import Signer
 from runtime.clock import Clock
 from runtime.errors import FatalError
-from transport.ports import NotConnectedError, PublishTimeoutError, Session
-
-log = structlog.get_logger(__name__)
+from transport.ports import Session
 
 MANIFEST_CHARACTERS_MAX = 200_000
 
@@ -49,19 +46,17 @@ class SignagePush:
         self._notices = notices
         self._signage = signage
         self._signer = signer
-        self._session = session
         self._live = live
         self._clock = clock
         self._utc_offset_minutes = utc_offset_minutes
         self._one_at_a_time = asyncio.Lock()
-        self._wanted: dict[DeviceIdentity, int] = {}
-        self._unsent: dict[DeviceIdentity, Issued] = {}
+        self._sender = RetainedSender[SignedManifest](session, "signage")
 
     def wanted(self) -> Mapping[DeviceIdentity, int]:
         """The newest generation of each device."""
-        return dict(self._wanted)
+        return self._sender.wanted()
 
-    async def push(self, market: str) -> tuple[Issued, ...]:
+    async def push(self, market: str) -> tuple[Issued[SignedManifest], ...]:
         """Issue and publish a new generation for every device of the market that has screens.
 
         Raises:
@@ -71,28 +66,28 @@ class SignagePush:
         async with self._one_at_a_time:
             issued = await asyncio.to_thread(self._issue_market, market)
             for one in issued:
-                await self._send(one)
+                await self._sender.send(one)
         return issued
 
-    def waiting(self, issued: Sequence[Issued]) -> tuple[str, ...]:
+    def waiting(self, issued: Sequence[Issued[SignedManifest]]) -> tuple[str, ...]:
         """Which of these devices' manifests wait for the link to the broker."""
-        return tuple(one.identity.device for one in issued if one.identity in self._unsent)
+        return self._sender.waiting(issued)
 
     async def say_all(self) -> None:
         """Issue what is missing, signed with another key or names places as they were, then publish all."""
         async with self._one_at_a_time:
             for one in await asyncio.to_thread(self._complete, rename=True):
-                await self._send(one)
+                await self._sender.send(one)
 
     async def complete(self) -> None:
         """Issue and publish for devices that have no manifest yet, and what could not be sent before."""
         async with self._one_at_a_time:
-            found = await asyncio.to_thread(self._complete)
-            fresh = [one for one in found if one.generation > self._wanted.get(one.identity, 0)]
-            for one in [*fresh, *(self._unsent.values() if self._session.connected else ())]:
-                await self._send(one)
+            fresh = [one for one in await asyncio.to_thread(self._complete) if self._sender.is_new(one)]
+            for one in fresh:
+                await self._sender.send(one)
+            await self._sender.send_unsent()
 
-    def _complete(self, *, rename: bool = False) -> list[Issued]:
+    def _complete(self, *, rename: bool = False) -> list[Issued[SignedManifest]]:
         stored = {one.identity: one for one in self._signage.all()}
         found = []
         for listing in self._directory.markets():
@@ -103,11 +98,11 @@ class SignagePush:
                 found.append(one)
         return found
 
-    def _issue_market(self, market: str) -> tuple[Issued, ...]:
+    def _issue_market(self, market: str) -> tuple[Issued[SignedManifest], ...]:
         listing = self._directory.market(market)
         return tuple(self._issue(listing, identity) for identity in listing.screen_devices())
 
-    def _issue(self, listing: MarketListing, identity: DeviceIdentity) -> Issued:
+    def _issue(self, listing: MarketListing, identity: DeviceIdentity) -> Issued[SignedManifest]:
         record = listing.record(identity.device)
         report = None if record is None else signage_report(record, self._live)
         seen = 0 if report is None else max(report.generation, report.wanted_generation)
@@ -135,18 +130,6 @@ class SignagePush:
             raise too_much
         return signed
 
-    async def _send(self, issued: Issued) -> None:
-        identity = issued.identity
-        self._wanted[identity] = issued.generation
-        try:
-            await self._session.publish(topic_for(identity.market, identity.device, SignedManifest), issued.signed)
-        except (NotConnectedError, PublishTimeoutError) as error:
-            self._unsent[identity] = issued
-            log.warning("signage.unsent", market=identity.market, device=identity.device, reason=str(error))
-        else:
-            self._unsent.pop(identity, None)
-            log.info("signage.sent", market=identity.market, device=identity.device, generation=issued.generation)
-
 
 def _names(listing: MarketListing) -> dict[str, object]:
     """What people call the places, for the screens: fields of the manifest."""
@@ -161,6 +144,6 @@ def _name(named: Named) -> Name:
     return Name(id=named.id, ko=named.name_ko, en=named.name_en)
 
 
-def _renamed(issued: Issued, listing: MarketListing) -> bool:
+def _renamed(issued: Issued[SignedManifest], listing: MarketListing) -> bool:
     manifest = Manifest.model_validate_json(issued.signed.manifest_json)
     return any(getattr(manifest, field) != value for field, value in _names(listing).items())

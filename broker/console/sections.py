@@ -5,12 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from broker.console.camera_sections import camera_context
 from broker.console.composition import Console
+from broker.console.incident_sections import incident_context
 from broker.console.incidents import incident_view
 from broker.console.intake import notice_view
 from broker.console.render import Words, fragment
 from broker.console.views import BayView, CounterView, DeviceView, IncidentView, LotView, OccupancyView
 from broker.stores.registry import Named
+from contract.events import Phase
 
 INCIDENTS_SHOWN = 12
 ALARMS_SHOWN = 5
@@ -25,7 +28,29 @@ CLOCK = "clock"
 BAR = ("alarm", "link", CLOCK)
 LIVE = ("summary", "lots", "people", "cameras", "screens", "sirens", "incidents")
 NOTICES = ("arrivals", "notice_list")
-GROUPS: Mapping[str, tuple[str, ...]] = {"bar": BAR, "live": BAR + LIVE, "notices": BAR + NOTICES}
+CAMERA = ("camera", "view", "drill", "zones_report")
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "bar": BAR,
+    "live": BAR + LIVE,
+    "notices": BAR + NOTICES,
+    "camera": BAR + CAMERA,
+    "incident": (*BAR, "incident"),
+}
+ABOUT_ONE = frozenset({"camera", "incident"})
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a page is about: its group of sections, its market, and the one camera or incident of it."""
+
+    group: str
+    market: str | None = None
+    of: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The group with its one thing."""
+        return self.group if self.of is None else f"{self.group}/{self.of}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +64,38 @@ class Alarm:
     incident: IncidentView | None
 
 
-def render_sections(console: Console, group: str, market: str | None, words: Words) -> dict[str, str]:
-    """The group's sections by name, without the clock. `market` may be missing for the bar only.
+def render_sections(console: Console, about: About, words: Words) -> dict[str, str]:
+    """The group's sections by name, without the clock. The market may be missing for the bar only.
 
     Raises:
-        broker.console.directory.UnknownMarketError: there is no such market.
+        LookupError: there is no such market, camera or incident.
     """
     context: dict[str, object] = {"alarms": alarms(console), "link": console.link.view(), "market": None}
-    if market is not None:
-        context |= market_context(console, market)
-        if group == "notices":
-            context |= notices_context(console, market)
-    return {name: fragment(f"sections/{name}.html", words, context) for name in GROUPS[group] if name != CLOCK}
+    if about.market is not None:
+        context |= _context(console, about)
+    return {name: fragment(f"sections/{name}.html", words, context) for name in GROUPS[about.group] if name != CLOCK}
+
+
+def check_about(console: Console, about: About) -> None:
+    """Return if there is what the page is about.
+
+    Raises:
+        LookupError: there is no such market, camera or incident.
+    """
+    if about.market is not None:
+        console.directory.market(about.market)
+        if about.group in ABOUT_ONE:
+            _context(console, about)
+
+
+def _context(console: Console, about: About) -> dict[str, object]:
+    market, of = str(about.market), about.of or ""
+    if about.group == "camera":
+        return camera_context(console, market, of)
+    if about.group == "incident":
+        return incident_context(console, market, of)
+    context = market_context(console, market)
+    return context | notices_context(console, market) if about.group == "notices" else context
 
 
 def render_clock(words: Words) -> str:
@@ -79,6 +124,7 @@ def market_context(console: Console, market: str) -> dict[str, object]:
         ),
         "sirens": [(device, one) for device in devices for one in device.sirens],
         "incidents": incidents,
+        "drills": _burning_drills(console, market, now),
         "stills": _with_stills(console, incidents),
         "totals": _totals(seen.bays),
         "people_in": _sum(seen.people, lambda one: one.in_today),
@@ -144,7 +190,14 @@ def _sum(counters: Sequence[CounterView], count: Callable[[CounterView], int | N
 
 
 def _with_stills(console: Console, incidents: Sequence[IncidentView]) -> frozenset[int]:
-    return console.incidents.with_still([one.id for one in incidents if one.severity == "fire"][:STILLS_SHOWN])
+    of_flames = [one.id for one in incidents if one.severity in {"fire", "drill"}]
+    return console.stills.with_still(of_flames[:STILLS_SHOWN])
+
+
+def _burning_drills(console: Console, market: str, now_unix_ms: int) -> frozenset[str]:
+    """The cameras that see a test flame."""
+    found = (one.event for one in console.live.drills(market, now_unix_ms))
+    return frozenset(one.camera for one in found if one.phase is not Phase.CLEARED)
 
 
 def natural(name: str) -> tuple[tuple[bool, int, str], ...]:

@@ -14,7 +14,7 @@ from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Engine
 
 from brand import STATIC as BRAND
-from broker.console import api, errors, operations, pages, sign_in
+from broker.console import api, camera_pages, errors, operations, pages, sign_in
 from broker.console.background import beside
 from broker.console.composition import Console, compose
 from broker.console.middleware import BodyLimit, Lenient, SecurityHeaders
@@ -77,6 +77,7 @@ def create_app(
     app.include_router(operations.router)
     app.include_router(sign_in.router, include_in_schema=False)
     app.include_router(pages.router, include_in_schema=False)
+    app.include_router(camera_pages.router, include_in_schema=False)
     app.mount("/brand", StaticFiles(directory=BRAND))
     app.mount("/static", StaticFiles(directory=STATIC))
     errors.install(app, pages.error_page)
@@ -159,6 +160,7 @@ def _lifespan(
         await asyncio.to_thread(console.feed.seed, console.series)
         console.feed.subscribe(console.session)
         console.session.on_connect(console.push.say_all)
+        console.session.on_connect(console.zones.say_all)
         beat = watchdog.watch("loop", LOOP_STALLED_S_MAX) if watchdog is not None else _nobody_watches
         tasks = [asyncio.create_task(work, name=name) for name, work in beside(console, beat).items()]
         for task in tasks:

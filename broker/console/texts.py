@@ -3,10 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Literal
 
+from broker.console.camera_texts import CAMERA_TEXTS
+
 Language = Literal["ko", "en"]
 LANGUAGES: tuple[Language, ...] = ("ko", "en")
 
 TEXTS: Mapping[str, tuple[str, str]] = {
+    **CAMERA_TEXTS,
     # the frame of every page
     "product": ("장터", "Jangteo"),
     "skip": ("본문으로 건너뛰기", "Skip to the content"),
@@ -128,6 +131,13 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "reason.clock-unset": ("시계가 아직 맞지 않음", "its clock is not set yet"),
     "reason.clock-skew": ("시계가 어긋남", "its clock is wrong"),
     "reason.stalled": ("멈춤", "stalled"),
+    "reason.looping": ("같은 영상 되풀이", "the same recording again and again"),
+    "reason.black": ("화면이 검음", "black picture"),
+    "reason.overexposed": ("화면이 너무 밝음", "overexposed"),
+    "reason.covered": ("렌즈가 가려짐", "lens covered"),
+    "reason.blurred": ("초점이 맞지 않음", "out of focus"),
+    "reason.moved": ("카메라 방향이 바뀜", "camera moved"),
+    "reason.too-dark": ("너무 어두움", "too dark"),
     # people and gates
     "traffic": ("사람과 차량", "People and vehicles"),
     "people": ("사람", "People"),
@@ -414,6 +424,13 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "audit.notice.push": ("알림 보냄", "sent a notice"),
     "audit.notice.withdraw": ("알림 내림", "withdrew a notice"),
     "audit.siren.silence": ("사이렌 끔", "silenced a siren"),
+    "audit.camera.view": ("카메라 실시간 보기", "asked for a live view"),
+    "audit.camera.stop-view": ("실시간 보기 끝냄", "ended a live view"),
+    "audit.camera.watched": ("실시간 화면 봄", "watched a live view"),
+    "audit.camera.accept-view": ("기준 화면 저장", "set a camera's reference picture"),
+    "audit.camera.drill": ("시험 화재 시작", "started a test fire"),
+    "audit.camera.stop-drill": ("시험 화재 끝냄", "ended a test fire"),
+    "audit.camera.zones": ("화면 구역 바꿈", "changed a camera's zones"),
     "audit.dead_letter.replay": ("거절된 수신 다시 넣음", "asked to replay dead letters"),
     "audit.dead_letter.forget": ("거절된 수신 지움", "forgot a dead letter"),
     "audit.empty": ("기록이 없습니다.", "Nothing is recorded."),

@@ -21,10 +21,12 @@ from contract.payload import Payload
 from contract.telemetry import AnyBatch, AnyReading
 
 FIRES = "fires"
-EVENT_KINDS = frozenset({FIRES, TROUBLES})
+DRILLS = "drills"  # a kind of its own: whatever counts or draws fires counts and draws no drill
+EVENT_KINDS = frozenset({FIRES, DRILLS, TROUBLES})
 ARRIVALS_KEPT_MAX = 4096
 
 _NOT_FIELDS = {"epoch", "seq", "time_unix_ms"}
+_NOT_FIRE_FIELDS = {*_NOT_FIELDS, "camera", "reasons", "scores"}  # lists: they are in the incident's history
 _BY_STATE = frozenset({"_reason_goes_with_unknown"})
 """Rules of readings that hold for all or none of those with the same state and the same absent fields."""
 
@@ -91,7 +93,7 @@ class BatchForm:
         """The body's content, or `None` if it is not (quite) what the model wants."""
         try:
             return cast("PlainBatch", self._validator.validate_json(body))
-        except ValidationError:
+        except ValidationError:  # the thorough way reads it again, and refuses in words
             return None
 
     def samples(self, readings: Sequence[_Reading], series_of: Callable[[str], Series | None]) -> list[Sample] | None:
@@ -111,7 +113,7 @@ class BatchForm:
     def _learn(self, reading: _Reading) -> _Look | None:
         try:
             model = self._reading.model_validate_json(to_json(reading))
-        except ValidationError:
+        except ValidationError:  # the same
             return None
         fields = sample_of("m", "d", self._kind, model).fields
         names = tuple(name for name in fields if name in reading)
@@ -153,9 +155,9 @@ def of_batch(kind: str, batch: AnyBatch) -> Iterator[Observation]:
 
 
 def of_fire(event: FireEvent) -> Observation:
-    """A fire event under its camera, so that a dashboard can draw it as an annotation."""
-    fields = event.model_dump(mode="json", exclude={*_NOT_FIELDS, "camera"}, exclude_none=True)
-    return Observation(FIRES, event.camera, event.time_unix_ms, fields)
+    """A fire event under its camera, so that a dashboard can draw it as an annotation; a drill is of another kind."""
+    fields = event.model_dump(mode="json", exclude=_NOT_FIRE_FIELDS, exclude_none=True)
+    return Observation(DRILLS if event.drill else FIRES, event.camera, event.time_unix_ms, fields)
 
 
 def of_trouble(event: TroubleEvent) -> Observation:

@@ -9,6 +9,8 @@ from broker.stores.messages import NewMessage
 from contract.events import Phase
 from runtime.errors import FatalError
 
+FIRE = "fire"
+DRILL = "drill"
 LATE = "late"
 CODE_LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"  # without I, L, O, 0 and 1, which a person misreads
 CODE_LENGTH = 4
@@ -76,7 +78,11 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A still as it came: belongs to the fire with the same event id."""
+    """A still as it came: belongs to the fire with the same event id.
+
+    `moment` is before, first or now. A `private` one (pixelated outside the fire) replaces its moment's, and nothing
+    replaces a private one but another.
+    """
 
     market: str
     device: str
@@ -86,14 +92,16 @@ class Picture:
     camera: str
     time_unix_ms: int
     jpeg: bytes
+    moment: str = "now"
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """An incident as it stands. `state` is active or cleared, `severity` fire or trouble.
+    """An incident as it stands. `state` is active or cleared, `severity` fire, drill or trouble.
 
     `opened_unix_ms`, `cleared_unix_ms`, `first_seen_unix_ms` and `decided_unix_ms` are the device's times,
-    `updated_unix_ms` and `acknowledged_unix_ms` this side's. `detail` is "late" for a fire that arrived late.
+    `updated_unix_ms` and `acknowledged_unix_ms` this side's. `detail` is "late" for a fire or drill that arrived late.
     """
 
     incident_id: int
@@ -118,7 +126,7 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class IncidentEvent:
-    """One line of an incident's history. `name` is fire, still, trouble or presence; `body` the event's JSON."""
+    """One line of an incident's history. `name` is fire, drill, still, trouble or presence; `body` the event's JSON."""
 
     market: str
     device: str
@@ -142,13 +150,26 @@ class Acknowledgement:
 
 @dataclass(frozen=True, slots=True)
 class Still:
-    """A fire's picture."""
+    """A fire's picture: of before, first or now. A `private` one is pixelated outside the fire."""
 
     event_id: str
+    moment: str
     market: str
     camera: str
     time_unix_ms: int
+    private: bool
     jpeg: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StillNote:
+    """That there is a picture, without it."""
+
+    event_id: str
+    moment: str
+    camera: str
+    time_unix_ms: int
+    private: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,11 @@ def to_incident(row: Row[tuple[object, ...]]) -> Incident:
     return Incident(**{name: getattr(row, name) for name in Incident.__slots__})
 
 
+def to_event(row: Row[tuple[object, ...]]) -> IncidentEvent:
+    """A row of the history."""
+    return IncidentEvent(**{name: getattr(row, name) for name in IncidentEvent.__slots__})
+
+
 def events_of(
     connection: Connection, incident_id: int, limit: int, name: str | None = None
 ) -> tuple[IncidentEvent, ...]:
@@ -36,7 +41,7 @@ def events_of(
     if name is not None:
         query = query.where(incident_events.c.name == name)
     rows = connection.execute(query.order_by(incident_events.c.time_unix_ms.desc()).limit(limit))
-    return tuple(IncidentEvent(**{field: getattr(row, field) for field in IncidentEvent.__slots__}) for row in rows)
+    return tuple(to_event(row) for row in rows)
 
 
 def same_event(seen: Sighting | Picture) -> tuple[ColumnElement[bool], ...]:

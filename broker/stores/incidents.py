@@ -1,6 +1,6 @@
 """Incidents: what is wrong where, from the first event to its end, one per market, zone and kind."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection, Engine, Row, case, func, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -9,6 +9,8 @@ from sqlalchemy.exc import DataError, DBAPIError
 
 from broker.stores.database import as_retryable, transaction
 from broker.stores.incident_models import (
+    DRILL,
+    FIRE,
     LATE,
     Acknowledgement,
     Change,
@@ -18,7 +20,6 @@ from broker.stores.incident_models import (
     IncidentEvent,
     Picture,
     Sighting,
-    Still,
     UnknownIncidentError,
     UnstorableError,
     new_code,
@@ -31,15 +32,17 @@ from broker.stores.incident_rows import (
     is_over,
     same_event,
     still_active,
+    to_event,
     to_incident,
 )
 from broker.stores.messages import OVER_UNTOLD, NewMessage, add_messages, cancel_due, insert_new
-from broker.stores.schema import incident_events, incidents, stills
+from broker.stores.schema import incident_events, incidents
+from broker.stores.stills import keep_still
 from contract.events import Phase
 from runtime.clock import Clock
 from runtime.errors import FatalError
 
-__all__ = ["Acknowledgement", "Incident", "IncidentEvent", "Incidents", "Still", "UnknownIncidentError"]
+__all__ = ["Acknowledgement", "Incident", "IncidentEvent", "Incidents", "UnknownIncidentError"]
 
 WINDOW_S = 300.0
 INCIDENTS_PER_READ_MAX = 1000
@@ -63,7 +66,7 @@ class Incidents:
         """Write what was seen, in order, with the messages that it sends, all in one transaction.
 
         A resend (same market, device, epoch and seq) changes nothing. Rising again within `window_s` of the clearing
-        reopens the same incident, later it is a new one. Two writers at once make one incident.
+        reopens the same incident, later (and of a drill always) it is a new one. Two writers at once make one incident.
 
         Raises:
             StoreUnavailableError: nothing was written; try again.
@@ -85,7 +88,7 @@ class Incidents:
         """
         waiting = select(incidents).where(
             incidents.c.state == "active",
-            incidents.c.severity == "fire",
+            incidents.c.severity == FIRE,
             incidents.c.acknowledged_unix_ms.is_(None),
         )
         added = 0
@@ -93,7 +96,7 @@ class Incidents:
             with transaction(self._engine) as connection:
                 for row in connection.execute(waiting.limit(INCIDENTS_PER_READ_MAX)).all():
                     incident = to_incident(row)
-                    events = events_of(connection, incident.incident_id, limit=1, name="fire")
+                    events = events_of(connection, incident.incident_id, limit=1, name=FIRE)
                     if events:
                         change = Change(Effect.OPENED, last(events[0], incident), incident)
                         added += self._send(connection, incident, compose(change))
@@ -139,9 +142,9 @@ class Incidents:
         return to_incident(row)
 
     def open_and_recent(self, market: str | None = None, limit: int = 50) -> tuple[Incident, ...]:
-        """Active incidents first (fires before troubles), then the most recently changed, of one market or of all."""
+        """Active incidents first (fires before all others), then the most recently changed, of one market or of all."""
         active = case((incidents.c.state == "active", 0), else_=1)
-        fire = case((incidents.c.severity == "fire", 0), else_=1)
+        fire = case((incidents.c.severity == FIRE, 0), else_=1)
         order = (active, case((incidents.c.state == "active", fire), else_=2), incidents.c.updated_unix_ms.desc())
         query = select(incidents).order_by(*order, incidents.c.incident_id.desc())
         if market is not None:
@@ -163,25 +166,23 @@ class Incidents:
         with self._engine.connect() as connection:
             return events_of(connection, incident_id, min(limit, EVENTS_PER_READ_MAX))
 
-    def still(self, incident_id: int) -> Still | None:
-        """The newest picture of an incident, if one came."""
-        of_it = select(incident_events.c.event_id).where(incident_events.c.incident_id == incident_id)
-        query = select(stills).where(stills.c.event_id.in_(of_it)).order_by(stills.c.time_unix_ms.desc()).limit(1)
-        with self._engine.connect() as connection:
-            row = connection.execute(query).one_or_none()
-        return None if row is None else Still(row.event_id, row.market, row.camera, row.time_unix_ms, row.jpeg)
-
-    def with_still(self, incident_ids: Iterable[int]) -> frozenset[int]:
-        """Those of these incidents of which a picture came; no picture is read."""
+    def of_event(self, market: str, device: str, event_id: str) -> Incident | None:
+        """The incident that a device's event belongs to, once it is recorded."""
         row = incident_events.c
-        query = (
-            select(row.incident_id)
-            .join(stills, stills.c.event_id == row.event_id)
-            .where(row.incident_id.in_(tuple(incident_ids)))
-            .distinct()
-        )
+        mine = (row.market == market, row.device == device, row.event_id == event_id)
+        query = select(incidents).join(incident_events).where(*mine, row.phase.is_not(None)).limit(1)
         with self._engine.connect() as connection:
-            return frozenset(connection.execute(query).scalars())
+            found = connection.execute(query).first()
+        return None if found is None else to_incident(found)
+
+    def newest_event(self, market: str, device: str, subject: str, name: str) -> IncidentEvent | None:
+        """The newest recorded event of this name from a device's camera or other part."""
+        row = incident_events.c
+        mine = (row.market == market, row.device == device, row.subject == subject, row.name == name)
+        query = select(incident_events).where(*mine).order_by(row.time_unix_ms.desc()).limit(1)
+        with self._engine.connect() as connection:
+            found = connection.execute(query).first()
+        return None if found is None else to_event(found)
 
     def open_sightings(self, name: str) -> tuple[tuple[str, str, str], ...]:
         """(market, device, event id) of every event called `name` that keeps an incident active."""
@@ -215,8 +216,8 @@ class Incidents:
         connection.execute(update(incidents).where(incidents.c.incident_id == incident_id).values(**values))
         after = to_incident(connection.execute(select(incidents).where(incidents.c.incident_id == incident_id)).one())
         change = Change(effect, seen, after)
-        if effect is Effect.CLEARED and (after.detail == LATE or after.severity != "fire"):
-            why = OVER_UNKNOWN if after.severity == "fire" else OVER_UNTOLD
+        if effect is Effect.CLEARED and (after.detail == LATE or after.severity != FIRE):
+            why = OVER_UNKNOWN if after.severity == FIRE else OVER_UNTOLD
             cancel_due(connection, incident_id, why, self._clock.unix_ms(), later_only=True)
         return Change(effect, seen, after, self._send(connection, after, compose(change)))
 
@@ -238,6 +239,8 @@ class Incidents:
         raise FatalError(f"no free code for an incident after {OPEN_TRIES_MAX} tries")
 
     def _again(self, row: Row[tuple[object, ...]], seen: Sighting) -> bool:
+        if seen.severity == DRILL:
+            return False  # whoever tests twice wants two messages
         return bool(abs(seen.time_unix_ms - row.cleared_unix_ms) <= self._window_ms)
 
     def _open(self, connection: Connection, seen: Sighting) -> int | None:
@@ -257,7 +260,7 @@ class Incidents:
             "decided_unix_ms": seen.decided_unix_ms,
             "media_position_s": seen.media_position_s,
             "score_max": seen.score,
-            "detail": LATE if seen.late and seen.severity == "fire" else seen.detail,
+            "detail": LATE if seen.late and seen.severity in {FIRE, DRILL} else seen.detail,
             "event_count": 0,
         }
         statement = insert(incidents).values(**row).on_conflict_do_nothing().returning(incidents.c.incident_id)
@@ -292,14 +295,7 @@ class Incidents:
         return add_messages(connection, incident.market, incident.incident_id, incident.code, rows, now)
 
     def _record_picture(self, connection: Connection, seen: Picture) -> Change:
-        row = {
-            "event_id": seen.event_id,
-            "market": seen.market,
-            "camera": seen.camera,
-            "time_unix_ms": seen.time_unix_ms,
-            "jpeg": seen.jpeg,
-        }
-        insert_new(connection, stills, row)
+        keep_still(connection, seen)
         owner = select(func.max(incident_events.c.incident_id)).where(*same_event(seen))
         incident_id = connection.execute(owner).scalar_one()
         if incident_id is None:

@@ -1,7 +1,7 @@
 """The registry: markets, zones, lots, devices and what each device observes."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from secrets import token_hex
 
 from sqlalchemy import Connection, Engine, Table, delete, exists, select, update
@@ -11,6 +11,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from broker.stores.database import transaction
 from broker.stores.schema import devices, lots, markets, recipients, subjects, zones
 from contract.access import DeviceIdentity
+from contract.cameras import ZonesReport
 from contract.presence import Presence, SettingsReport, SignageReport
 
 REVISION_BYTES = 8
@@ -47,7 +48,10 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class MarketEntry:
-    """A market as a site file describes it; `Registry.enrol` makes the registry equal to it."""
+    """A market as a site file describes it; `Registry.enrol` makes the registry equal to it.
+
+    `private_stills`: what is kept of a fire's pictures a day after it is over is pixelated outside the fire.
+    """
 
     market: Named
     zones: tuple[Named, ...] = ()
@@ -55,6 +59,7 @@ class MarketEntry:
     devices: tuple[str, ...] = ()
     subjects: tuple[Subject, ...] = ()
     recipients: tuple[Recipient, ...] = ()
+    private_stills: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,7 @@ class DeviceRecord:
     agent_version: str | None
     player_urls: Mapping[str, str]
     signage: Mapping[str, object]
+    zones: Mapping[str, object] = field(default_factory=dict)
 
 
 class Registry:
@@ -92,7 +98,8 @@ class Registry:
         """
         market = entry.market.id
         with transaction(self._engine) as connection:
-            upsert(connection, markets, [{**_named("market", entry.market), "revision": token_hex(REVISION_BYTES)}])
+            own = {"revision": token_hex(REVISION_BYTES), "private_stills": entry.private_stills}
+            upsert(connection, markets, [{**_named("market", entry.market), **own}])
             _replace(connection, zones, market, [{"market": market, **_named("zone", one)} for one in entry.zones])
             _replace(connection, lots, market, [{"market": market, **_named("lot", one)} for one in entry.lots])
             _replace(connection, subjects, market, [_subject_row(market, one) for one in entry.subjects])
@@ -162,6 +169,7 @@ class Registry:
                     row.agent_version,
                     row.player_urls or {},
                     row.signage or {},
+                    row.zones or {},
                 )
                 for row in connection.execute(query)
             )
@@ -217,6 +225,10 @@ class Registry:
     def note_signage(self, identity: DeviceIdentity, report: SignageReport) -> None:
         """Keep which signage generation a device shows."""
         self._note(identity, {"signage": report.model_dump(mode="json")})
+
+    def note_zones(self, identity: DeviceIdentity, report: ZonesReport) -> None:
+        """Keep which zones a device's cameras use."""
+        self._note(identity, {"zones": report.model_dump(mode="json")})
 
     def _note(self, identity: DeviceIdentity, values: Mapping[str, object]) -> None:
         here = (devices.c.market == identity.market, devices.c.device == identity.device)

@@ -40,6 +40,8 @@ markets = Table(
     Column("name_en", String(80), nullable=False),
     # another one after every change of the market's devices or subjects, in the same transaction
     Column("revision", String(16), nullable=False, default="", server_default=""),
+    # whether stills kept beyond their incident have to be pixelated outside the fire
+    Column("private_stills", Boolean, nullable=False, default=False, server_default=false()),
 )
 
 zones = Table(
@@ -72,6 +74,7 @@ devices = Table(
     Column("settings_sha256", String(64), nullable=True),
     Column("player_urls", JSON, nullable=True),
     Column("signage", JSON, nullable=True),  # the last SignageReport
+    Column("zones", JSON, nullable=True),  # the last ZonesReport
 )
 
 subjects = Table(
@@ -105,11 +108,11 @@ incidents = Table(
     Column("code", String(12), nullable=False, unique=True),  # short, for SMS texts and links
     Column("market", ID, nullable=False, index=True),
     Column("zone", ID, nullable=False),
-    Column("kind", ID, nullable=False),  # fire | trouble kinds
+    Column("kind", ID, nullable=False),  # fire | drill | trouble kinds
     # "<market>/<zone>/<kind>" while open: the unique key that makes repeats one incident; NULL once closed
     Column("open_key", String(200), nullable=True, unique=True),
     Column("state", String(16), nullable=False),  # active | cleared
-    Column("severity", String(16), nullable=False),  # fire | trouble
+    Column("severity", String(16), nullable=False),  # fire | drill | trouble
     Column("opened_unix_ms", BigInteger, nullable=False),
     Column("updated_unix_ms", BigInteger, nullable=False, index=True),
     Column("cleared_unix_ms", BigInteger, nullable=True),
@@ -132,7 +135,7 @@ incident_events = Table(
     Column("seq", BigInteger, primary_key=True),  # a resend meets its own row: nothing is counted twice
     Column("incident_id", SERIAL, ForeignKey("incidents.incident_id"), nullable=True, index=True),
     Column("event_id", String(32), nullable=False, index=True),
-    Column("name", ID, nullable=False),  # fire | still | trouble | presence
+    Column("name", ID, nullable=False),  # fire | drill | still | trouble | presence
     Column("subject", ID, nullable=True),  # the camera or other part that saw it
     Column("phase", String(16), nullable=True),
     Column("time_unix_ms", BigInteger, nullable=False),
@@ -143,9 +146,11 @@ stills = Table(
     "stills",
     metadata,
     Column("event_id", String(32), primary_key=True),
+    Column("moment", String(16), primary_key=True),  # before | first | now
     Column("market", ID, nullable=False),
     Column("camera", ID, nullable=False),
-    Column("time_unix_ms", BigInteger, nullable=False),
+    Column("time_unix_ms", BigInteger, nullable=False, index=True),
+    Column("private", Boolean, nullable=False),  # pixelated outside the fire
     Column("jpeg", LargeBinary, nullable=False),
 )
 
@@ -206,6 +211,18 @@ generations = Table(
     Column("generation", BigInteger, nullable=False),
     Column("issued_unix_ms", BigInteger, nullable=False),
     Column("signed_manifest", Text, nullable=False),
+)
+
+# --- the newest signed plan of each device's camera zones, to be said again after a restart
+
+zone_plans = Table(
+    "zone_plans",
+    metadata,
+    Column("market", ID, primary_key=True),
+    Column("device", ID, primary_key=True),
+    Column("generation", BigInteger, nullable=False),
+    Column("issued_unix_ms", BigInteger, nullable=False),
+    Column("signed_plan", Text, nullable=False),
 )
 
 # --- delivery: which numbers arrived, up to where nothing is open, what is missing

@@ -1,4 +1,4 @@
-"""Upkeep, put together: roll-ups, retention, canary and report, each in a thread of its own."""
+"""Upkeep, put together: roll-ups, retention, stills, canary and report, each in a thread of its own."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -15,12 +15,14 @@ from broker.stores.parts import Parts
 from broker.stores.registry import Registry
 from broker.stores.rollups import Rollups
 from broker.stores.stalls import Stalls
+from broker.stores.stills import Stills
 from broker.upkeep.canary import Canary
 from broker.upkeep.progress import Progress
 from broker.upkeep.retention import Retention
 from broker.upkeep.rollups import RollUpJob
 from broker.upkeep.services import samples_of
 from broker.upkeep.settings import UpkeepSettings
+from broker.upkeep.stills import StillsRetention
 from runtime.backoff import Backoff
 from runtime.clock import Clock, SystemClock
 from runtime.errors import JangteoError, RetryableError
@@ -52,6 +54,7 @@ class Upkeep:
     progress: Progress
     rollups: RollUpJob
     retention: Retention
+    stills: StillsRetention
     canary: Canary
 
     def report(self) -> None:
@@ -98,6 +101,7 @@ def assemble(settings: UpkeepSettings, clock: Clock) -> Upkeep:
         progress,
         RollUpJob(settings, store, registry, rollups, clock, progress),
         Retention(settings.retention, store, rollups, clock, progress),
+        StillsRetention(settings.stills, Stills(engine), clock, progress),
         Canary(store, registry, Stalls(engine), clock, progress, age_s_max=settings.canary_age_s_max),
     )
 
@@ -123,6 +127,7 @@ def _run_tasks(upkeep: Upkeep, stop: threading.Event) -> None:
     works: Mapping[str, tuple[float, Callable[[], float]]] = {
         "rollups": (ROLLUP_IDLE_S, lambda: ROLLUP_PAUSE_S if upkeep.rollups.step() else ROLLUP_IDLE_S),
         "retention": (RETENTION_IDLE_S, lambda: RETENTION_PAUSE_S if upkeep.retention.step() else RETENTION_IDLE_S),
+        "stills": (RETENTION_IDLE_S, lambda: RETENTION_PAUSE_S if upkeep.stills.step() else RETENTION_IDLE_S),
         "canary": (every_s, lambda: _then(upkeep.canary.look, every_s)),
         "services": (SERVICES_EVERY_S, lambda: _then(upkeep.write_services, SERVICES_EVERY_S)),
         "report": (REPORT_EVERY_S, lambda: _then(upkeep.report, REPORT_EVERY_S)),

@@ -29,6 +29,12 @@ class RetentionSettings(SettingsModel):
         return self
 
 
+class StillsSettings(SettingsModel):
+    """How many days pictures of fires are kept; where a market asks for privacy, originals go a day after the end."""
+
+    days: Annotated[int, Field(ge=1, le=3650)] = 30
+
+
 class UpkeepSettings(SettingsModel):
     """The whole file.
 
@@ -39,6 +45,7 @@ class UpkeepSettings(SettingsModel):
     database_url: Annotated[str, Field(min_length=1)]
     series: SeriesStoreSettings
     retention: RetentionSettings = RetentionSettings()
+    stills: StillsSettings = StillsSettings()
     grace_s: Annotated[float, Field(ge=GRACE_S_MIN, le=86_400)] = 120.0
     canary_every_s: Annotated[float, Field(ge=5, le=3600)] = 60.0
     canary_age_s_max: Annotated[float, Field(ge=30, le=86_400)] = 150.0

@@ -1,16 +1,35 @@
-"""Candidate regions: the connected parts of a picture that flicker in the colour of flame."""
+"""Candidate regions: the connected parts of a picture that are worth a look, from weak evidence.
 
+Which flicker in the colour of flame (`candidates`), which only have its colour and may be too small or too far away to
+flicker (`coloured_candidates`), and which are burnt-out spots with a warm rim, as a small flame before a face or a wall
+is (`core_candidates`).
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.cameras.ports import Region
+
 CANDIDATES_MAX = 4
 CANDIDATE_PX_MIN = 10
+COLOURED_MAX = 6
+COLOURED_PX_MIN = 4
+CORES_MAX = 3
 
 _GROW = np.ones((3, 3), np.uint8)
 _JOIN = np.ones((5, 5), np.uint8)
+_CORE_RIM_PX = 2
+_RIM = np.ones((2 * _CORE_RIM_PX + 1, 2 * _CORE_RIM_PX + 1), np.uint8)
+_SAME_SHARE_MIN = 0.3
+_ACTIVE_TURNS_MIN = 0.3
+_TURNS_COUNTED_MAX = 3.0
+_CORE_SHARE_MAX = 0.05
+_CORE_FILL_MIN = 0.25
+_CORE_SAME_MIN = 0.4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,11 +48,16 @@ class Candidate:
         """The rectangle as indices of the picture's arrays."""
         return slice(self.y, self.y + self.h), slice(self.x, self.x + self.w)
 
+    def region(self, shape: tuple[int, ...], score: float) -> Region:
+        """The same rectangle as fractions of a picture of `shape` (height, width)."""
+        height, width = shape[:2]
+        return Region(self.x / width, self.y / height, self.w / width, self.h / height, score)
 
-def candidates(flickering: NDArray[np.bool_]) -> list[Candidate]:
+
+def candidates(flickering: NDArray[np.bool_], px_min: int = CANDIDATE_PX_MIN) -> list[Candidate]:
     """The largest connected regions of the mask, four at most; gaps of a few pixels do not part a region.
 
-    Regions with fewer than ten flickering pixels are left out. A picture with more than four keeps the largest.
+    Regions with fewer than `px_min` flickering pixels are left out. A picture with more than four keeps the largest.
     """
     joined = cv2.morphologyEx(cv2.dilate(flickering.view(np.uint8), _GROW), cv2.MORPH_CLOSE, _JOIN)
     _, labels, boxes, _ = cv2.connectedComponentsWithStats(joined)
@@ -43,6 +67,81 @@ def candidates(flickering: NDArray[np.bool_]) -> list[Candidate]:
         window = slice(y, y + h), slice(x, x + w)
         area = labels[window] == label
         inner = area & flickering[window]
-        if int(inner.sum()) >= CANDIDATE_PX_MIN:
+        if int(inner.sum()) >= px_min:
             found.append(Candidate(x, y, w, h, area, inner))
     return found
+
+
+def coloured_candidates(
+    coloured: NDArray[np.bool_], turns: NDArray[np.float32], known: Sequence[Candidate]
+) -> list[Candidate]:
+    """Connected regions of flame colour that `known` does not hold already, the liveliest first, six at most.
+
+    `turns` says how lively each pixel is. As flickering count those that turned at all lately; where none did, all.
+    """
+    joined = cv2.morphologyEx(coloured.view(np.uint8), cv2.MORPH_CLOSE, _JOIN)
+    count, labels, boxes, _ = cv2.connectedComponentsWithStats(joined)
+    if count <= 1:
+        return []
+    taken = np.zeros(count, np.int64)
+    for one in known:
+        taken += np.bincount(labels[one.window][one.area], minlength=count)
+    liveliness = np.bincount(labels[coloured], weights=np.minimum(turns[coloured], _TURNS_COUNTED_MAX), minlength=count)
+    sizes = boxes[:, cv2.CC_STAT_AREA]
+    open_to = (sizes >= COLOURED_PX_MIN) & (taken < _SAME_SHARE_MIN * sizes)
+    open_to[0] = False
+    order = sorted(np.flatnonzero(open_to), key=lambda label: (-liveliness[label], -sizes[label]))
+    return [
+        _coloured(np.asarray(labels, np.int32), np.asarray(boxes[label], np.int32), int(label), coloured, turns)
+        for label in order[:COLOURED_MAX]
+    ]
+
+
+def core_candidates(
+    core: NDArray[np.bool_], coloured: NDArray[np.bool_], turns: NDArray[np.float32], known: Sequence[Candidate]
+) -> list[Candidate]:
+    """Compact burnt-out spots with the warm pixels around them, three at most, the largest first.
+
+    A spot that fills most of a region in `known`, or more than a twentieth of the picture, is none of its own.
+    """
+    _, labels, boxes, _ = cv2.connectedComponentsWithStats(core.view(np.uint8))
+    found: list[Candidate] = []
+    for label in np.argsort(-boxes[1:, cv2.CC_STAT_AREA], kind="stable") + 1:
+        x, y, w, h, size = (int(v) for v in boxes[label])
+        if size < COLOURED_PX_MIN or len(found) == CORES_MAX:
+            break
+        if w * h > _CORE_SHARE_MAX * core.size or size < _CORE_FILL_MIN * w * h:
+            continue
+        if any(_same(x, y, w, h, one) for one in known):
+            continue
+        top, left = max(0, y - _CORE_RIM_PX), max(0, x - _CORE_RIM_PX)
+        bottom, right = min(core.shape[0], y + h + _CORE_RIM_PX), min(core.shape[1], x + w + _CORE_RIM_PX)
+        window = slice(top, bottom), slice(left, right)
+        area = cv2.dilate((labels[window] == label).view(np.uint8), _RIM) > 0
+        area &= coloured[window]
+        lively = area & (turns[window] > _ACTIVE_TURNS_MIN)
+        if area.any():
+            found.append(Candidate(left, top, right - left, bottom - top, area, lively if lively.any() else area))
+    return found
+
+
+def _same(x: int, y: int, w: int, h: int, other: Candidate) -> bool:
+    """Whether the rectangle and the region are much the same: intersection over union."""
+    across = min(x + w, other.x + other.w) - max(x, other.x)
+    down = min(y + h, other.y + other.h) - max(y, other.y)
+    both = max(0, across) * max(0, down)
+    return both > _CORE_SAME_MIN * (w * h + other.w * other.h - both)
+
+
+def _coloured(
+    labels: NDArray[np.int32],
+    box: NDArray[np.int32],
+    label: int,
+    coloured: NDArray[np.bool_],
+    turns: NDArray[np.float32],
+) -> Candidate:
+    x, y, w, h = (int(v) for v in box[:4])
+    window = slice(y, y + h), slice(x, x + w)
+    area = (labels[window] == label) & coloured[window]
+    lively = area & (turns[window] > _ACTIVE_TURNS_MIN)
+    return Candidate(x, y, w, h, area, lively if lively.any() else area)

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from edge.cameras.detectors.still import StillDetector
 from edge.cameras.media import UnreadableMediaError, check_readable, is_still, open_clip, read_still
+from edge.cameras.network import shipped_networks
 from edge.cameras.pipeline import FireState, fire_pipeline
 from edge.cameras.ports import Frame
 from edge.cameras.settings import FireSettings
@@ -53,7 +54,7 @@ def format_line(result: FileResult) -> str:
 
 
 def _detect_still(path: Path, settings: FireSettings) -> FileResult:
-    detector = StillDetector(settings)
+    detector = StillDetector(settings, shipped_networks())
     frame = Frame(read_still(path), time_s=0.0, index=0)
     begin_s = time.perf_counter()
     score = detector.analyse(frame).score

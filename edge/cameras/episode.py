@@ -12,7 +12,10 @@ ONGOING_EVERY_S = 30.0
 
 @dataclass(slots=True)
 class Episode:
-    """A fire that this camera holds. `event_id` is made when it is raised and stays until it is cleared."""
+    """A fire that this camera holds. `event_id` is made when it is raised and stays until it is cleared.
+
+    So does `drill`. `line` is what the process said when it confirmed the fire.
+    """
 
     event_id: str
     score: float
@@ -20,6 +23,8 @@ class Episode:
     decided_unix_ms: int
     position_s: float | None
     said_s: float
+    line: FireLine
+    drill: bool = False
     confirmed_by_this_process: bool = True
     quiet_since_s: float | None = None
 
@@ -37,23 +42,23 @@ class EpisodeKeeper:
         self._clear_after_s = clear_after_s
         self.episode: Episode | None = None
 
-    def fire_line(self, line: FireLine, now_s: float, now_unix_ms: int) -> Literal[Phase.RAISED, Phase.CLEARED] | None:
-        """Take a decision of the process; the phase to say, if any."""
+    def fire_line(
+        self, line: FireLine, now_s: float, now_unix_ms: int, *, drill: bool = False
+    ) -> Literal[Phase.RAISED, Phase.CLEARED] | None:
+        """Take a decision of the process; the phase to say, if any. With `drill` a fire that is raised is one."""
         episode = self.episode
         if line.fire != "confirmed":
             return Phase.CLEARED if episode is not None else None
         if episode is not None:
             episode.confirmed_by_this_process, episode.quiet_since_s = True, None
             return None
-        self.episode = Episode(
-            event_id=uuid.uuid4().hex,
-            score=line.score,
-            first_seen_unix_ms=max(0, now_unix_ms - round(line.first_seen_age_s * 1000)),
-            decided_unix_ms=now_unix_ms,
-            position_s=line.position_s,
-            said_s=now_s,
-        )
+        self.episode = _begun(line, now_s, now_unix_ms, line.first_seen_age_s, drill=drill)
         return Phase.RAISED
+
+    def make_real(self, now_s: float, now_unix_ms: int) -> None:
+        """What burns is no drill any more: a fire of its own, seen and decided now. Clear the drill before."""
+        if self.episode is not None:
+            self.episode = _begun(self.episode.line, now_s, now_unix_ms, 0.0, drill=False)
 
     def status_line(self, line: StatusLine, now_s: float, *, live: bool) -> Literal[Phase.CLEARED] | None:
         """Take a status. `live` says that its pictures are fresh and moving."""
@@ -84,3 +89,16 @@ class EpisodeKeeper:
             return False
         episode.said_s = now_s
         return True
+
+
+def _begun(line: FireLine, now_s: float, now_unix_ms: int, first_seen_age_s: float, *, drill: bool) -> Episode:
+    return Episode(
+        event_id=uuid.uuid4().hex,
+        score=line.score,
+        first_seen_unix_ms=max(0, now_unix_ms - round(first_seen_age_s * 1000)),
+        decided_unix_ms=now_unix_ms,
+        position_s=line.position_s,
+        said_s=now_s,
+        line=line,
+        drill=drill,
+    )

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from edge.cameras.ramp import Ramp
 
+TURNS_PER_S_MIN = 1.8
+"""What turns no more often than this is no flame, whatever else it does."""
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -18,7 +21,7 @@ class Evidence:
     hue_spread: float
     """90th minus 10th percentile of green / red: from dark red to yellow in a flame, narrow in cloth and lamps."""
     turns_per_s: float
-    """How often its flickering pixels turn from brighter to darker or back."""
+    """How often its flickering pixels turn from brighter to darker or back, while they have the colour of flame."""
     flicker_share: float
     """Share of its coloured, not burnt-out pixels that flicker, 0..1: an object's edge does, a flame as a whole."""
     unison: float
@@ -41,7 +44,7 @@ _CORE_RIM: Ramp[Evidence] = Ramp("core_rim", lambda e: e.saturation_high, none_a
 
 NECESSARY: tuple[Ramp[Evidence], ...] = (
     Ramp("bright", lambda e: e.red_high, none_at=205, full_at=240),
-    Ramp("flickers", lambda e: e.turns_per_s, none_at=1.5, full_at=2.5),
+    Ramp("flickers", lambda e: e.turns_per_s, none_at=TURNS_PER_S_MIN, full_at=3.0),
     Ramp("flickers_within", lambda e: e.flicker_share, none_at=0.25, full_at=0.5),
     Ramp("not_in_unison", lambda e: e.unison, none_at=0.75, full_at=0.45),
     Ramp("many_hues", lambda e: e.hue_spread, none_at=0.08, full_at=0.2),

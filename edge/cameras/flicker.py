@@ -13,6 +13,8 @@ INTERVAL_S_FULL = 1.0 / 7.0
 INTERVAL_WEIGHT_MAX = 1.6
 """Slower frames miss turns in proportion: each turn seen then counts for more, up to that of four frames a second."""
 
+EXPOSURE_MIN = 0.5
+
 _INTERVAL_SMOOTHING = 0.2
 
 
@@ -22,7 +24,8 @@ class FlickerMeter:
     A pixel climbs or falls until it has gone back `TURN_LEVELS_MIN` grey levels from its extreme value: that is one
     turn (the way rain-flow counting finds its turning points). Only turns inside `counted` are added, so that a
     coloured thing passing in front of something else is no flicker. It depends on time, not on frames, and needs at
-    least four frames a second.
+    least four frames a second. `turns` is the count, `exposure` (0..1) the share of the same fading memory in which the
+    pixel was counted at all.
     """
 
     def __init__(self, brightness: NDArray[np.int16]) -> None:
@@ -30,6 +33,7 @@ class FlickerMeter:
         self._climbing = np.zeros(brightness.shape, np.bool_)
         self._interval_s: float | None = None
         self.turns = np.zeros(brightness.shape, np.float32)
+        self.exposure = np.zeros(brightness.shape, np.float32)
 
     def update(self, brightness: NDArray[np.int16], counted: NDArray[np.bool_], elapsed_s: float) -> None:
         """Take the next picture's brightness, `elapsed_s` after the one before."""
@@ -40,8 +44,19 @@ class FlickerMeter:
         turned = np.abs(self._extreme - brightness) > TURN_LEVELS_MIN
         self._climbing ^= turned
         np.copyto(self._extreme, brightness, where=turned)
-        self.turns *= np.float32(np.exp(-elapsed_s / MEMORY_S))
+        kept = np.float32(np.exp(-elapsed_s / MEMORY_S))
+        self.exposure *= kept
+        self.exposure += counted * (np.float32(1.0) - kept)
+        self.turns *= kept
         self.turns += (turned & counted) * np.float32(self._weight(elapsed_s))
+
+    def rate(self, window: tuple[slice, slice], pixels: NDArray[np.bool_]) -> float:
+        """Turns per second of being counted, the mean over some pixels of a window.
+
+        A pixel counted for a short while only is taken for one that was for half the memory: one turn is no rate.
+        """
+        exposed = np.maximum(self.exposure[window][pixels], np.float32(EXPOSURE_MIN))
+        return float((self.turns[window][pixels] / exposed).mean())
 
     def _weight(self, elapsed_s: float) -> float:
         before_s = elapsed_s if self._interval_s is None else self._interval_s

@@ -10,7 +10,6 @@ OPEN_WITHIN_S = 20.0
 TEXT_LENGTH_MAX = 500
 
 STILL_DETAIL = "still picture: nothing in it moves, so no fire can be confirmed"
-DARK_DETAIL = "too dark or covered: nothing can be seen"
 
 _END_REASONS = {"absent": Reason.ABSENT, "lost": Reason.DEAD, "ended": Reason.ENDED}
 
@@ -56,7 +55,7 @@ class CameraHealth:
     def state(self, now_s: float) -> tuple[Live, Reason | None, str | None]:
         """State, reason and detail as a reading carries them."""
         age_s = self.frame_age_s(now_s)
-        if age_s is None or self._status is None:
+        if age_s is None or self._status is None or self._status.retrying is not None:
             reason, detail = self._trouble or (Reason.STARTING, "no picture yet")
             return "unknown", reason, detail[:TEXT_LENGTH_MAX]
         if age_s > STALE_AFTER_S:
@@ -65,7 +64,9 @@ class CameraHealth:
             return "unknown", Reason.FROZEN, "the pictures are bit by bit the same"
         if self._status.picture == "still":
             return "live", None, STILL_DETAIL
-        return "live", None, DARK_DETAIL if self._status.dark else None
+        if self._status.cannot_see is not None:
+            return "unknown", self._status.cannot_see.reason, self._status.cannot_see.detail[:TEXT_LENGTH_MAX]
+        return "live", None, None
 
     def process_started(self, now_s: float) -> None:
         """A process begins to open the camera."""
@@ -75,7 +76,9 @@ class CameraHealth:
     def status_line(self, line: StatusLine, now_s: float) -> None:
         """The process has said how it does."""
         self._status, self._status_s = line, now_s
-        if line.frame_age_s is not None:
+        if line.retrying is not None:
+            self._trouble = (_END_REASONS[line.retrying.reason], line.retrying.detail)
+        elif line.frame_age_s is not None:
             self._trouble = None
 
     def end_line(self, line: EndLine) -> None:
@@ -98,11 +101,14 @@ class CameraHealth:
             self._trouble = (Reason.DEAD, f"the camera's process ended by itself (exit {returncode})")
 
     def must_restart(self, now_s: float) -> bool:
-        """Whether the process hangs in opening or in reading."""
-        age_s = self.frame_age_s(now_s)
-        if age_s is None:
-            if now_s - self._started_s > OPEN_WITHIN_S:
-                self.gave_up(f"the camera did not open within {OPEN_WITHIN_S:g} s; its process was ended")
-        elif age_s > HUNG_AFTER_S:
-            self.gave_up(f"no picture for {HUNG_AFTER_S:g} s; the camera's process was ended")
+        """Whether the process hangs in opening or in reading. One that waits for its next try does not hang."""
+        age_s, status = self.frame_age_s(now_s), self._status
+        if status is not None and (status.retrying is not None or status.opening_s is not None):
+            opening_s = 0.0 if status.opening_s is None else status.opening_s + max(0.0, now_s - self._status_s)
+        else:
+            opening_s = now_s - self._started_s if age_s is None else 0.0
+            if age_s is not None and age_s > HUNG_AFTER_S:
+                self.gave_up(f"no picture for {HUNG_AFTER_S:g} s; the camera's process was ended")
+        if opening_s > OPEN_WITHIN_S:
+            self.gave_up(f"the camera did not open within {OPEN_WITHIN_S:g} s; its process was ended")
         return self._gave_up is not None

@@ -80,7 +80,7 @@ def open_clip(path: Path) -> Iterator[Clip]:
     A clip that ends before its header says gives the frames it has, then logs `media.truncated`.
     """
     with _quiet():
-        capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+        capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     try:
         if not capture.isOpened():
             raise UnreadableMediaError(

@@ -4,6 +4,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from contract.cameras import ZONES_MAX, CameraZone
+
 Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 
 
@@ -25,7 +27,7 @@ class IgnoredArea(BaseModel):
 
 
 class FireSettings(BaseModel):
-    """How one camera looks for fire. The defaults are the ones whose figures `scripts/bench detector` prints."""
+    """How one camera looks for fire. The defaults are the ones whose figures `scripts/bench fire` prints."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,8 +39,8 @@ class FireSettings(BaseModel):
     ] = 8.0
     score_min: Annotated[float, Field(gt=0.0, lt=1.0, description="A region with this score is taken for flame.")] = 0.5
     still_score_min: Annotated[
-        float, Field(gt=0.0, lt=1.0, description="The same for a single picture, which has colour and shape only.")
-    ] = 0.42
+        float, Field(gt=0.0, lt=1.0, description="The same for a single picture, in which nothing is seen to flicker.")
+    ] = 0.7
     confirm_window_s: Annotated[
         float, Field(ge=0.5, le=10.0, description="A region has to look like flame for this long to be confirmed.")
     ] = 1.5
@@ -49,3 +51,7 @@ class FireSettings(BaseModel):
         float, Field(ge=1.0, le=600.0, description="A confirmed fire is over after this long without flame.")
     ] = 10.0
     ignored_areas: Annotated[tuple[IgnoredArea, ...], Field(max_length=16)] = ()
+    zones: Annotated[tuple[CameraZone, ...], Field(max_length=ZONES_MAX, strict=False)] = ()
+    utc_offset_minutes: Annotated[
+        int, Field(ge=-720, le=840, description="The market's time less universal time, for the hours of zones.")
+    ] = 540

@@ -69,7 +69,10 @@ class MarketAlarm:
         self._tell(listener)
 
     def on_decision(self, decision: FireDecision) -> None:
-        """A camera of this device has decided."""
+        """A camera of this device has decided. A drill is no alarm: nothing sounds, no screen evacuates."""
+        if decision.drill:
+            log.info("alarm.drill", event_id=decision.event_id, camera=decision.camera, phase=decision.phase.value)
+            return
         if decision.phase is Phase.CLEARED:
             self._clear((decision.event_id,))
             return
@@ -84,13 +87,16 @@ class MarketAlarm:
     def on_event(self, device: str, event: FireEvent) -> None:
         """Another device says so on the bus. Its own events come back to a device too: they are passed over.
 
-        Where one of the two does not know the time, nobody can say that the event is history: it sounds.
+        A drill sounds nowhere, and its end ends nothing. Where one of the two does not know the time, nobody can say
+        that the event is history: it sounds.
         """
         now_unix_ms = self._clock.unix_ms()
         age_s = (now_unix_ms - event.time_unix_ms) / 1000 if event.clock_set else 0.0
         if device == self._device:
             return
-        if event.phase is Phase.CLEARED:
+        if event.drill:
+            log.info("alarm.drill_ignored", device=device, event_id=event.event_id, phase=event.phase.value)
+        elif event.phase is Phase.CLEARED:
             self._clear((event.event_id,))
         elif age_s > BUS_AGE_S_MAX:
             log.info("alarm.history_ignored", device=device, event_id=event.event_id, age_s=round(age_s))

@@ -44,7 +44,7 @@ class SirenCommands:
 
     async def _on_command(self, _topic: Topic, command: SirenCommand) -> None:
         try:
-            self._verifier.siren_command(command, self._identity.market, self._identity.device)
+            self._verifier.command(command, self._identity.market, self._identity.device)
         except BadSignatureError as error:
             # Not remembered: a forger must not use up the id of a true command.
             log.warning("siren.command_refused", command_id=command.command_id, reason=str(error))

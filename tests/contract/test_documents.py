@@ -24,7 +24,17 @@ def test_no_golden_file_is_left_of_a_channel_that_is_gone() -> None:
 @pytest.mark.parametrize("row", CATALOG, ids=lambda row: row.path)
 def test_every_quantity_has_its_unit_in_its_name(row: object) -> None:
     text = documents()[f"config/schemas/{row.channel}.{row.name}.json"]  # type: ignore[attr-defined]  # a catalogue row
-    unitless = {"score", "confidence", "fire_score", "cpu_share", "seq", "generation", "priority", "wanted_generation"}
+    unitless = {
+        "score",
+        "strength",
+        "confidence",
+        "fire_score",
+        "cpu_share",
+        "seq",
+        "generation",
+        "priority",
+        "wanted_generation",
+    }
     units = ("_unix_ms", "_mm", "_s", "_px", "_bytes", "_count", "_rows", "fps", "_minute", "_minutes", "days")
     schema = json.loads(text)
     for body in (schema, *schema.get("$defs", {}).values()):

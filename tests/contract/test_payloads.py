@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from contract.cameras import DRILL_S_MAX
 from contract.catalog import (
     CATALOG,
     PAYLOAD_BYTES_MAX,
@@ -48,6 +49,7 @@ def values_like(name: str, sample: object) -> st.SearchStrategy[Any]:
         "distance_mm": st.none() | st.floats(0, 20_000),
         "cpu_share": st.floats(0, 64),
         "fps": st.floats(0, 1000),
+        "lasts_s": st.integers(0, DRILL_S_MAX),
     }
     if name in {"zone", "camera", "subject", "bay", "gate", "lot", "counter", "screen", "siren", "agent", "kind"}:
         return IDS
@@ -143,7 +145,7 @@ def test_the_catalogue_finds_its_rows_and_refuses_strangers() -> None:
     for row in CATALOG:
         topic = topic_for("jungang", "edge-1", row.model)
         assert channel_of(topic) is channel_for(row.model) is row
-        assert row.qos == 1
+        assert (row.qos == 0) == (row.channel == "view")
         assert row.bytes_max <= PAYLOAD_BYTES_MAX
         assert row.what.endswith(".")
     with pytest.raises(UnknownChannelError, match="telemetry/tea is not in the catalogue"):

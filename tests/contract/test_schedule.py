@@ -5,8 +5,9 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.schedule import MS_PER_MINUTE, decide, is_active, window_minutes
-from contract.signage import MINUTES_PER_DAY, Item, Manifest, Playlist, Slot
+from contract.hours import MINUTES_PER_DAY, MS_PER_MINUTE, window_minutes
+from contract.schedule import decide, is_active
+from contract.signage import Item, Manifest, Playlist, Slot
 
 DAY_MS = MINUTES_PER_DAY * MS_PER_MINUTE
 MONDAY_UNIX_MS = 1_767_571_200_000  # 2026-01-05T00:00:00Z
@@ -73,7 +74,7 @@ def test_a_slot_is_active_for_its_minutes_on_each_of_its_days(slot: Slot) -> Non
     active = sum(
         is_active(slot, at(day, minute), 0) for day in range(8, 15) for minute in range(0, MINUTES_PER_DAY, 60)
     )
-    expected = len(slot.days) * window_minutes(slot) / 60
+    expected = len(slot.days) * window_minutes(slot.from_minute, slot.to_minute) / 60
     assert abs(active - expected) <= len(slot.days), "within a sample at each edge"
 
 
@@ -98,4 +99,6 @@ def test_the_highest_priority_wins_then_the_narrowest(slots: list[Slot], now_uni
     for slot in active:
         assert slot.priority <= decision.slot.priority
         if slot.priority == decision.slot.priority:
-            assert window_minutes(slot) >= window_minutes(decision.slot)
+            assert window_minutes(slot.from_minute, slot.to_minute) >= window_minutes(
+                decision.slot.from_minute, decision.slot.to_minute
+            )

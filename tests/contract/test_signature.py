@@ -28,7 +28,7 @@ def test_what_was_signed_is_read_back() -> None:
     signed = SIGNER.sign_manifest(MANIFEST)
     assert signed.key_id == SIGNER.key_id == key_id(SIGNER.public_key_hex)
     assert VERIFIER.manifest(signed, "jungang", "edge-1", 5) == MANIFEST
-    VERIFIER.siren_command(SIGNER.sign_siren_command(COMMAND), "jungang", "edge-1")
+    VERIFIER.command(SIGNER.sign_command(COMMAND), "jungang", "edge-1")
 
 
 def test_rfc_8032_test_1() -> None:
@@ -53,7 +53,7 @@ def test_a_made_up_signature_is_refused(signature: str) -> None:
     with pytest.raises(BadSignatureError):
         VERIFIER.manifest(signed, "jungang", "edge-1", 0)
     with pytest.raises(BadSignatureError):
-        VERIFIER.siren_command(COMMAND.model_copy(update={"signature_base64": signature}), "jungang", "edge-1")
+        VERIFIER.command(COMMAND.model_copy(update={"signature_base64": signature}), "jungang", "edge-1")
 
 
 def test_another_key_another_device_and_an_older_generation_are_refused() -> None:
@@ -71,11 +71,11 @@ def test_another_key_another_device_and_an_older_generation_are_refused() -> Non
 
 @pytest.mark.parametrize("change", [{"expires_unix_ms": 3}, {"device": "edge-2"}, {"command_id": "1" * 32}])
 def test_an_altered_command_is_refused(change: dict[str, object]) -> None:
-    signed = SIGNER.sign_siren_command(COMMAND)
+    signed = SIGNER.sign_command(COMMAND)
     with pytest.raises(BadSignatureError, match="does not fit the key"):
-        VERIFIER.siren_command(signed.model_copy(update=change), "jungang", str(change.get("device", "edge-1")))
+        VERIFIER.command(signed.model_copy(update=change), "jungang", str(change.get("device", "edge-1")))
     with pytest.raises(BadSignatureError, match="is for jungang/edge-1"):
-        VERIFIER.siren_command(signed, "jungang", "edge-2")
+        VERIFIER.command(signed, "jungang", "edge-2")
 
 
 def test_a_signed_text_that_is_no_manifest_is_refused() -> None:

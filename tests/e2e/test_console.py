@@ -73,7 +73,7 @@ class Served:
         self.url = settings.public_url
         self.bus = MemoryBus()
         self.seq = 0
-        self._device = self.bus.session("device")
+        self.device = self.bus.session("device")
         app = create_app(settings, session=self.bus.session("console"), engine=self.engine, series=MemorySeriesStore())
         self._hub = app.state.console.hub
         config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, timeout_graceful_shutdown=1)
@@ -81,16 +81,16 @@ class Served:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),))
         self._thread.start()
-        eventually(lambda: self._server.started and self._device.connected, within_s=20.0, what="the console")
+        eventually(lambda: self._server.started and self.device.connected, within_s=20.0, what="the console")
 
     async def _serve(self) -> None:
-        speaking = asyncio.create_task(self._device.run())
+        speaking = asyncio.create_task(self.device.run())
         await self._server.serve()
         speaking.cancel()
         await asyncio.gather(speaking, return_exceptions=True)
 
     def say(self, device: str, payload: Payload) -> None:
-        self._on_loop(lambda: self._device.publish(topic_for("jungang", device, type(payload)), payload))
+        self.on_loop(lambda: self.device.publish(topic_for("jungang", device, type(payload)), payload))
 
     def park(self, **bays: BayState) -> None:
         now = CLOCK.unix_ms()
@@ -127,7 +127,7 @@ class Served:
             self._loop.close()
             self.engine.dispose()
 
-    def _on_loop(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
+    def on_loop(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
         done: Future[None] = asyncio.run_coroutine_threadsafe(work(), self._loop)
         done.result(5)
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 import uuid
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -25,8 +26,8 @@ from transport.memory_bus import MemoryBus
 from transport.memory_outbox import MemoryOutbox
 
 
-def _decision(phase: Phase = Phase.RAISED, still: StillPicture | None = None) -> FireDecision:
-    return FireDecision(uuid.uuid4().hex, phase, "b", "cam-1", 0.9, 1000, 2000, still=still)
+def _decision(phase: Phase = Phase.RAISED, still: tuple[StillPicture, ...] = ()) -> FireDecision:
+    return FireDecision(uuid.uuid4().hex, phase, "b", "cam-1", 0.9, 1000, 2000, stills=still)
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ async def test_a_decision_sounds_the_siren_before_it_returns_and_goes_out_with_i
     agent = Agent(settings(tmp_path, sirens=[SIREN]), pin_factory=factory, session=bus.session("jungang.fire-1"))
     async with running(centre, agent):
         await eventually_async(lambda: centre.of(Presence))
-        decision = _decision(still=StillPicture(b"\xff\xd8 a picture", 320, 240))
+        decision = _decision(still=(StillPicture(b"\xff\xd8 a picture", 320, 240),))
 
         agent.on_decision(decision)
 
@@ -195,3 +196,32 @@ async def test_after_a_kill_during_a_fire_the_siren_goes_on_and_the_fire_is_clea
                     is Phase.CLEARED
                 )
             )
+
+
+async def test_a_drill_goes_out_as_one_and_sounds_nothing_and_a_restart_ends_it(
+    tmp_path: Path, bus: MemoryBus, centre: Centre
+) -> None:
+    device = settings(tmp_path, sirens=[SIREN])
+    drill = replace(_decision(still=(StillPicture(b"\xff\xd8 a picture", 320, 240, "first"),)), drill=True)
+    factory = MockFactory()
+    first = Agent(device, pin_factory=factory, session=bus.session("jungang.fire-1"))
+    async with running(centre):
+        task = asyncio.create_task(first.run())
+        await eventually_async(lambda: centre.of(Presence))
+        first.on_decision(drill)
+        assert not factory.pin(17).state
+        await eventually_async(lambda: bool(centre.of(FireEvent)) and bool(centre.of(StillEvent)))
+        fire, still = centre.of(FireEvent)[0], centre.of(StillEvent)[0]
+        assert (fire.phase, fire.drill, fire.alarm_sounded, still.moment) == (Phase.RAISED, True, False, "first")
+        await eventually_async((tmp_path / "fire-1" / "open_events.json").exists)
+        assert len(centre.of(FireEvent)) == 1
+        task.cancel()
+        await asyncio.wait([task])
+
+        factory = MockFactory()
+        second = Agent(device, pin_factory=factory, session=bus.session("jungang.fire-1"))
+        async with running(second):
+            await eventually_async(lambda: len(centre.of(FireEvent)) == 2)
+            over = centre.of(FireEvent)[1]
+            assert (over.phase, over.drill, over.event_id) == (Phase.CLEARED, True, drill.event_id)
+            assert not factory.pin(17).state

@@ -112,3 +112,17 @@ def test_readings_of_nobody_s_part_are_passed_over(watch: TroubleWatch) -> None:
     watch.observe(stranger, 2.0)
 
     assert not watch.due(40.0)
+
+
+@pytest.mark.parametrize(
+    ("reason", "patience_s"),
+    [(Reason.COVERED, 30.0), (Reason.MOVED, 60.0), (Reason.BLACK, 300.0), (Reason.TOO_DARK, 1800.0)],
+)
+def test_a_camera_that_does_not_see_for_a_moment_is_no_trouble(
+    watch: TroubleWatch, reason: Reason, patience_s: float
+) -> None:
+    _settle(watch, 0.0)
+    for second in range(int(patience_s) + 1):
+        watch.observe(CameraReading(time_unix_ms=1, camera="cam-1", state="unknown", reason=reason), float(second))
+        watch.observe(bay(), float(second))
+        assert bool(watch.due(float(second))) is (second == int(patience_s))

@@ -100,7 +100,7 @@ async def test_a_siren_command_is_refused_because_it_may_be_a_recording(unset: U
             expires_unix_ms=TRUE_MS + 60_000,
             signature_base64="",
         )
-        await console.publish(Topic("jungang", "fire-1", "cmd", "siren"), signer.sign_siren_command(command))
+        await console.publish(Topic("jungang", "fire-1", "cmd", "siren"), signer.sign_command(command))
         await eventually_async(lambda expected=expected: expected in replies[-1].reason)  # type: ignore[misc] # a bound default
         assert replies[-1].outcome == "refused"
         unset.learn_the_time()

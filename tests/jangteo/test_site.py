@@ -35,6 +35,18 @@ def test_the_example_is_a_market_with_twelve_bays_cameras_screens_and_sirens() -
     assert entry.market.name_ko == "중앙시장"
 
 
+def test_a_market_that_asks_for_privacy_asks_it_of_every_camera_and_of_the_centre(
+    changed: Callable[[str, str], Path],
+) -> None:
+    usual = load_site(EXAMPLE)
+    assert not usual.entry().private_stills
+    site = load_site(changed("id: jungang", "private_stills: true, id: jungang"))
+    assert site.entry().private_stills
+    cameras = [camera for block in site.devices for camera in block.cameras]
+    assert len(cameras) == len([camera for block in usual.devices for camera in block.cameras]) > 1
+    assert all(camera.private_stills for camera in cameras)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [

@@ -6,10 +6,10 @@ import structlog
 
 from broker.alerts.counters import Counters
 from broker.alerts.flow import Flow
-from broker.alerts.policy import FIRE, Composer, load_rosters
+from broker.alerts.policy import Composer, load_rosters
 from broker.alerts.stages.decode import PART
 from broker.stores.dead_letters import DeadLetter
-from broker.stores.incident_models import Change, Effect, Picture, Sighting, UnstorableError
+from broker.stores.incident_models import DRILL, FIRE, Change, Effect, Picture, Sighting, UnstorableError
 from broker.stores.incidents import Incidents
 from broker.stores.registry import Registry
 from runtime.clock import Clock
@@ -71,7 +71,7 @@ class Commit:
             messages=change.messages_due,
         )
         if change.effect is Effect.OPENED:
-            self.counters.add("incidents_opened_total")
+            self.counters.add("incidents_opened_total" if incident.severity != DRILL else "drills_opened_total")
             if incident.severity == FIRE and change.messages_due == 0:
                 self.counters.add("incidents_without_recipients_total")
                 log.error("incident.nobody-to-tell", code=incident.code, market=incident.market)

@@ -5,10 +5,10 @@ import binascii
 from dataclasses import dataclass
 
 from broker.alerts.flow import Flow, Heard, Number
-from broker.alerts.policy import FIRE, NO_ZONE, TROUBLE, trouble_kind
+from broker.alerts.policy import NO_ZONE, TROUBLE, trouble_kind
 from broker.alerts.stages.decode import PART
 from broker.stores.dead_letters import DeadLetter
-from broker.stores.incident_models import Incident, IncidentEvent, Picture, Sighting
+from broker.stores.incident_models import DRILL, FIRE, Incident, IncidentEvent, Picture, Sighting
 from contract.access import DeviceIdentity
 from contract.events import Event, FireEvent, StillEvent, TroubleEvent
 from contract.ids import CLOCK_FLOOR_UNIX_MS
@@ -48,7 +48,18 @@ class Recognise:
         where, time = heard.identity, true_time(event.time_unix_ms, self.clock.unix_ms())
         if jpeg.startswith(JPEG_START):
             flow.seen.append(
-                Picture(where.market, where.device, event.epoch, event.seq, event.event_id, event.camera, time, jpeg)
+                Picture(
+                    market=where.market,
+                    device=where.device,
+                    epoch=event.epoch,
+                    seq=event.seq,
+                    event_id=event.event_id,
+                    camera=event.camera,
+                    time_unix_ms=time,
+                    jpeg=jpeg,
+                    moment=event.moment,
+                    private=event.private,
+                )
             )
             return
         why = "jpeg_base64: not a JPEG picture"
@@ -57,7 +68,11 @@ class Recognise:
 
 
 def fire_sighting(heard: Heard, event: FireEvent, now_unix_ms: int, stale_after_s: float) -> Sighting:
-    """A fire event as a sighting; late when it is older than `stale_after_s`."""
+    """A fire event as a sighting; late when it is older than `stale_after_s`.
+
+    A drill is a condition of its own: it never merges with a fire, hides or clears one.
+    """
+    what = DRILL if event.drill else FIRE
     time = true_time(event.time_unix_ms, now_unix_ms)
     broken_clock = time != event.time_unix_ms
     return Sighting(
@@ -66,14 +81,14 @@ def fire_sighting(heard: Heard, event: FireEvent, now_unix_ms: int, stale_after_
         epoch=event.epoch,
         seq=event.seq,
         event_id=event.event_id,
-        name="fire",
+        name=what,
         phase=event.phase,
         time_unix_ms=time,
         zone=event.zone,
-        kind=FIRE,
-        severity=FIRE,
+        kind=what,
+        severity=what,
         subject=event.camera,
-        part="fire",
+        part=what,
         body=event.model_dump_json(),
         score=event.score,
         first_seen_unix_ms=time if broken_clock else event.first_seen_unix_ms,

@@ -1,13 +1,15 @@
-"""The detector for a single picture: colour and shape alone, so far weaker than the one that sees flicker."""
+"""The detector for a single picture: networks, colour and shape, but no flicker, so weaker than the one for clips."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.cameras.crops import crop_of
 from edge.cameras.flame_colour import flame_colour
+from edge.cameras.network import FireNetworks
 from edge.cameras.picture import check_picture, shrink, without_areas
 from edge.cameras.ports import Detection, Frame, Picture, Region
 from edge.cameras.ramp import Ramp
@@ -16,6 +18,8 @@ from edge.cameras.settings import FireSettings
 _REGIONS_MAX = 6
 _REGION_PX_MIN = 20
 _HOT_RED_MIN = 200
+_WHOLE_WEIGHT, _CROP_WEIGHT, _SHAPE_WEIGHT = 0.55, 0.25, 0.2
+"""What each judge's word counts: the network on the whole picture, the one on a region, and its colour and shape."""
 
 _JOIN = np.ones((5, 5), np.uint8)
 _RING = np.ones((9, 9), np.uint8)
@@ -67,10 +71,11 @@ def still_score(evidence: StillEvidence) -> float:
 
 
 class StillDetector:
-    """Looks at each frame by itself."""
+    """Looks at each frame by itself: every flame-coloured region, and the whole picture."""
 
-    def __init__(self, settings: FireSettings) -> None:
+    def __init__(self, settings: FireSettings, networks: FireNetworks) -> None:
         self._settings = settings
+        self._networks = networks
 
     def reset(self) -> None:
         """Nothing to forget: frames are independent."""
@@ -82,9 +87,17 @@ class StillDetector:
         image = np.asarray(cv2.GaussianBlur(image, (3, 3), 0), np.uint8)
         colour = flame_colour(image)
         flame = without_areas(colour.flame, self._settings.ignored_areas)
-        regions = sorted(_regions(image, flame), key=lambda region: region.score, reverse=True)
-        flames = tuple(region for region in regions if region.score > 0.0)
-        return Detection(score=flames[0].score if flames else 0.0, regions=flames)
+        regions = _regions(image, flame)
+        if not regions:
+            return Detection(score=0.0)
+        whole = self._networks.look_at_whole(frame.image).flame
+        looks = self._networks.look_at([crop_of(frame.image, region) for region in regions])
+        flames = [
+            replace(region, score=_WHOLE_WEIGHT * whole + _CROP_WEIGHT * look.flame + _SHAPE_WEIGHT * region.score)
+            for region, look in zip(regions, looks, strict=True)
+        ]
+        flames.sort(key=lambda region: region.score, reverse=True)
+        return Detection(score=flames[0].score, regions=tuple(flames))
 
 
 def _regions(image: Picture, flame: NDArray[np.bool_]) -> list[Region]:

@@ -16,6 +16,7 @@ class ImageFileSource:
     """One picture, `FPS` times a second. Nothing in it moves, so no fire can be confirmed in it."""
 
     is_still_picture = True
+    is_live = False
 
     def __init__(self, path: Path, *, clock: Clock, sleep: Callable[[float], None] = sleep_s) -> None:
         self._path = path

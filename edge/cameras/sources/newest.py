@@ -1,6 +1,7 @@
 """The newest picture of a live capture: a thread takes every picture as it comes and keeps one."""
 
 import threading
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +12,10 @@ from runtime.clock import Clock
 
 _MISSES_MAX = 5
 """A decoder may stumble over a damaged packet; this many failures in a row are the end of the stream."""
+
+_CLOSE_WAIT_S = 0.5
+_MISS_S_MAX = 2.0
+"""A read that fails after this long has run into the time-out: the stream has stalled, and asking again is no use."""
 
 
 class Capture(Protocol):
@@ -30,14 +35,17 @@ class NewestFrame:
 
     A capture that hangs leaves the thread waiting and `read` answering None: the pictures' age tells, and the camera's
     supervisor ends the process. Nothing queues: a picture that is not fetched before the next one is overwritten.
+    `check` is asked at each picture's arrival, in that thread, why the stream is to be given up; None: it is not.
     """
 
-    def __init__(self, capture: Capture, clock: Clock) -> None:
+    def __init__(self, capture: Capture, clock: Clock, check: Callable[[float], str | None] = lambda _: None) -> None:
         self._capture = capture
         self._clock = clock
+        self._check = check
         self._ready = threading.Condition()
         self._newest: Captured | None = None
         self._lost = False
+        self._why = "the stream broke off"
         self._closed = False
         self.received_count = 0
         self._thread = threading.Thread(target=self._grab, name="camera-grab", daemon=True)
@@ -53,29 +61,40 @@ class NewestFrame:
             self._ready.wait_for(lambda: self._newest is not None or self._lost, wait_s)
             newest, self._newest = self._newest, None
             if newest is None and self._lost:
-                raise SourceLostError("the stream broke off")
+                raise SourceLostError(self._why)
             return newest
 
     def close(self) -> None:
-        """Tell the thread to release the capture; a thread that hangs in it ends with the process."""
+        """Have the thread release the capture, and wait a moment for it; one that hangs ends with the process."""
         self._closed = True
+        if threading.current_thread() is not self._thread:
+            self._thread.join(_CLOSE_WAIT_S)
 
     def _grab(self) -> None:
         misses = 0
         try:
             while not self._closed and misses < _MISSES_MAX:
+                asked_s = self._clock.monotonic_s()
                 decoded, image = self._capture.read()
-                misses = 0 if decoded else misses + 1
+                arrived_s = self._clock.monotonic_s()
                 if decoded:
-                    self._keep(np.asarray(image, np.uint8))
+                    misses = 0
+                    self._keep(np.asarray(image, np.uint8), arrived_s)
+                    why = self._check(arrived_s)
+                else:
+                    misses += 1
+                    stalled = arrived_s - asked_s >= _MISS_S_MAX
+                    why = f"no picture came for {arrived_s - asked_s:.0f} s" if stalled else None
+                if why is not None:
+                    self._why = why
+                    break
         finally:
             self._capture.release()
             with self._ready:
                 self._lost = True
                 self._ready.notify_all()
 
-    def _keep(self, image: Picture) -> None:
-        arrived_s = self._clock.monotonic_s()
+    def _keep(self, image: Picture, arrived_s: float) -> None:
         with self._ready:
             self._newest = Captured(Frame(image, arrived_s, self.received_count), arrived_s)
             self.received_count += 1

@@ -41,6 +41,11 @@ class FrameSource(Protocol):
         ...
 
     @property
+    def is_live(self) -> bool:
+        """Whether it shows what happens now: worth opening again when it breaks off, and always the same view."""
+        ...
+
+    @property
     def received_count(self) -> int:
         """How many pictures the source has had, whether handed over or not."""
         ...

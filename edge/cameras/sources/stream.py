@@ -1,10 +1,12 @@
 """A camera on the network: an rtsp:// or http:// address, read through OpenCV's FFmpeg."""
 
 import os
+from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit, urlunsplit
 
 import cv2
 
+from edge.cameras.sources.lag import LAG_S_MAX, Lag
 from edge.cameras.sources.newest import NewestFrame
 from edge.cameras.sources.port import Captured, SourceAbsentError
 from runtime.clock import Clock
@@ -13,13 +15,19 @@ SCHEMES = ("rtsp", "rtsps", "http", "https")
 OPEN_TIMEOUT_MS = 5_000
 READ_TIMEOUT_MS = 5_000
 OPTIONS_VARIABLE = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
-RTSP_OPTIONS = "rtsp_transport;tcp"  # over UDP a lost packet tears the picture, and torn pictures flicker
+FFMPEG_OPTIONS: Mapping[str, Mapping[str, str | int]] = {
+    # Over UDP a lost packet tears the picture, and torn pictures flicker. Sound is never asked for.
+    "rtsp": {"rtsp_transport": "tcp", "allowed_media_types": "video", "timeout": 1000 * READ_TIMEOUT_MS},
+    "http": {"rw_timeout": 1000 * READ_TIMEOUT_MS},
+}
+"""By scheme; times in microseconds. OpenCV's own limits cover most waits, these the ones inside FFmpeg's protocols."""
 
 
 class StreamSource:
     """Frames of a network stream, the newest one only. Passwords in the address are never logged."""
 
     is_still_picture = False
+    is_live = True
 
     def __init__(self, address: str, clock: Clock) -> None:
         self._address = address
@@ -37,9 +45,9 @@ class StreamSource:
         Raises:
             SourceAbsentError: nobody answers there, or what answers is no video.
         """
-        if urlsplit(self._address).scheme.lower().startswith("rtsp"):
-            # OpenCV takes these from the environment only, at each opening, for files too: this process has one source.
-            os.environ.setdefault(OPTIONS_VARIABLE, RTSP_OPTIONS)
+        family = urlsplit(self._address).scheme.lower().removesuffix("s")
+        # OpenCV takes these from the environment only, at each opening, for files too: this process has one source.
+        os.environ[OPTIONS_VARIABLE] = "|".join(f"{name};{value}" for name, value in FFMPEG_OPTIONS[family].items())
         capture = cv2.VideoCapture()
         limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS]
         if not capture.open(self._address, cv2.CAP_FFMPEG, [*limits, cv2.CAP_PROP_N_THREADS, 1]):
@@ -48,7 +56,7 @@ class StreamSource:
                 f"{without_password(self._address)} gives no video within {OPEN_TIMEOUT_MS / 1000:g} s: "
                 "check the address, the password and that the camera is on"
             )
-        self._newest = NewestFrame(capture, self._clock)
+        self._newest = NewestFrame(capture, self._clock, _lateness(capture) if family == "rtsp" else lambda _: None)
 
     def read(self, wait_s: float) -> Captured | None:
         """The newest picture, or None after `wait_s`.
@@ -64,6 +72,22 @@ class StreamSource:
         """Let the stream go."""
         if self._newest is not None:
             self._newest.close()
+
+
+def _lateness(capture: cv2.VideoCapture) -> Callable[[float], str | None]:
+    """Why to give the stream up: its pictures are old when they come. Connecting anew drops what has queued."""
+    lag = Lag()
+
+    def check(arrived_s: float) -> str | None:
+        behind_s = lag(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0, arrived_s)
+        if behind_s <= LAG_S_MAX:
+            return None
+        return (
+            f"its pictures came {behind_s:.1f} s late: this machine cannot decode them as fast as they come, or the "
+            "network cannot carry them; choose the camera's smaller stream"
+        )
+
+    return check
 
 
 def without_password(address: str) -> str:

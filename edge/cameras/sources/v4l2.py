@@ -15,6 +15,7 @@ class V4l2Source:
     """Frames of /dev/video<index>, the newest one only."""
 
     is_still_picture = False
+    is_live = True
 
     def __init__(self, index: int, clock: Clock) -> None:
         self._index = index

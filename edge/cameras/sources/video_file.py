@@ -25,6 +25,7 @@ class VideoFileSource:
     """
 
     is_still_picture = False
+    is_live = False
 
     def __init__(self, path: Path, *, loop: bool, clock: Clock, sleep: Callable[[float], None] = sleep_s) -> None:
         self._path = path

@@ -16,6 +16,7 @@ from broker.stores.incident_models import Incident
 from broker.stores.incidents import Incidents
 from broker.stores.messages import Messages
 from broker.stores.registry import Registry
+from broker.stores.stills import Stills
 from contract.catalog import topic_for
 from contract.delivery import Delivered
 from contract.events import Phase, StillEvent
@@ -102,6 +103,18 @@ def test_a_fire_is_stored_confirmed_and_sets_the_dispatcher_going(bench: Bench) 
     assert bench.counters.all()["duplicates_total"] == 1
 
 
+def test_a_drill_is_its_own_incident_beside_a_fire_and_counts_as_no_incident(bench: Bench) -> None:
+    bench.hear(fire(1).model_copy(update={"drill": True}), fire(2))
+    found = {one.severity: (one.kind, one.state) for one in bench.incidents()}
+    assert found == {"drill": ("drill", "active"), "fire": ("fire", "active")}
+    bench.hear(fire(1, Phase.CLEARED, unix_ms=NOW_UNIX_MS + 5_000).model_copy(update={"drill": True}))
+    assert {one.severity: one.state for one in bench.incidents()} == {"drill": "cleared", "fire": "active"}
+    counted = bench.counters.all()
+    assert (counted["drills_opened_total"], counted["incidents_opened_total"]) == (1, 1)
+    heads = sorted(one.text.split()[0] for one in Messages(bench.engine, bench.clock).claim(10))
+    assert heads == ["[화재]", "[화재]", "[훈련]", "[훈련]"]
+
+
 def test_nothing_is_confirmed_while_the_store_is_away(bench: Bench) -> None:
     with bench.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE messages RENAME TO away")
@@ -181,7 +194,7 @@ def test_a_still_is_kept_with_its_fire(bench: Bench) -> None:
         height_px=8, jpeg_base64=JPEG_BASE64,
     )  # fmt: skip
     bench.hear(event, picture, picture.model_copy(update={"seq": event.seq + 1001, "jpeg_base64": "AAAA"}))
-    still = Incidents(bench.engine, bench.clock).still(bench.incidents()[0].incident_id)
+    still = Stills(bench.engine).get(bench.incidents()[0].incident_id)
     assert still is not None
     assert still.jpeg.startswith(b"\xff\xd8\xff")
     assert [kind for kind, _ in bench.letters()] == ["malformed"]

@@ -15,12 +15,14 @@ OPEN = {  # answer without a sign-in, and why that is right
     ("GET", "/healthz"),  # says ok or degraded, no detail
     ("GET", "/metrics"),  # from this machine only
     ("GET", "/assets/{sha256}"),  # the hash is the capability
+    ("GET", "/test-fire-card"),  # a flame, and nothing of ours
     ("GET", "/sign-in"),
     ("POST", "/sign-in"),
     ("GET", "/sign-in/link/{secret}"),
     ("POST", "/sign-in/link/{secret}"),
 }
 VALUES = {"market": "jungang", "device": "alley-1", "incident_id": "1", "notice_id": "1", "letter_id": "1"}
+VALUES |= {"camera": "cam-1", "action": "view", "moment": "now"}
 
 
 def routes(bench: Bench) -> Iterator[tuple[str, str]]:

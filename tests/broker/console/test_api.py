@@ -252,7 +252,7 @@ async def test_silencing_sends_a_signed_command_and_tells_the_answer(bench: Benc
     heard: list[SirenCommand] = []
 
     async def obey(topic: Topic, command: SirenCommand) -> None:
-        Verifier(bench.console.signer.public_key_hex).siren_command(command, topic.market, topic.device)
+        Verifier(bench.console.signer.public_key_hex).command(command, topic.market, topic.device)
         heard.append(command)
         reply = CommandReply(command_id=command.command_id, outcome="done", time_unix_ms=NOW)
         await bench.say("alley-1", reply)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 from broker.console.hub import Change
 from broker.console.pages import _sections
+from broker.console.sections import About
 from broker.console.streams import _changes, event
 from contract.telemetry import BayState
 from tests.broker.console.conftest import NOW, Bench, bay
@@ -82,7 +83,7 @@ async def test_the_end_ends_a_stream(bench: Bench) -> None:
 
 async def test_a_page_stream_sends_every_section_once_and_then_what_changes(bench: Bench) -> None:
     await bench.console.watch.look("jungang")
-    stream = _sections(bench.console, "live", "jungang", "ko")
+    stream = _sections(bench.console, About("live", "jungang"), "ko")
     assert "아직 보고 없음" in await next_of(stream, "lots")
     await bench.park(bay("a-01", BayState.OCCUPIED, NOW))
     assert "주차 중" in await next_of(stream, "lots")
@@ -91,7 +92,7 @@ async def test_a_page_stream_sends_every_section_once_and_then_what_changes(benc
 
 
 async def test_the_clock_comes_without_any_change(bench: Bench) -> None:
-    stream = _sections(bench.console, "bar", None, "ko")
+    stream = _sections(bench.console, About("bar"), "ko")
     first = await next_of(stream, "clock")
     bench.clock.advance(3)
     assert await next_of(stream, "clock") != first

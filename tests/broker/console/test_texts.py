@@ -5,8 +5,16 @@ from string import Formatter
 
 import pytest
 
+from broker.alerts.stalled import NAMES as STALLED
+from broker.console.camera_pages import ACTIONS
+from broker.console.incident_sections import STRENGTHS
 from broker.console.render import TEMPLATES
 from broker.console.texts import LANGUAGES, TEXTS, age_text, fault_text, translator
+from broker.console.zone_form import KINDS
+from broker.stores.stills import MOMENTS
+from contract.cameras import CameraAction
+from contract.events import FireSign, Phase
+from contract.hours import WHOLE_WEEK
 from contract.telemetry import Reason
 
 USED = re.compile(r"\bt\('([a-z_.-]+)'")
@@ -20,7 +28,25 @@ DERIVED = {  # keys that templates put together, by what they begin with
     "presence.": ("online", "offline", "unknown"),
     "part.": ("ok", "degraded", "stale", "down"),
     "silence.": ("done", "refused", "expired", "waiting"),
-    "incident.": ("fire", "trouble", "active", "cleared"),
+    "incident.": ("fire", "drill", "trouble", "active", "cleared"),
+    "sign.": tuple(one.value for one in FireSign),
+    "strength.": tuple(word for _, word in STRENGTHS),
+    "pictures.": MOMENTS,
+    "pictures.alt.": MOMENTS,
+    "event.": ("fire", "drill", "still", "trouble", "presence", *STALLED),
+    "event.phase.": tuple(one.value for one in Phase),
+    "step.": ("accepted", "seen", "confirmed", "incident", "sent", "delivered"),
+    "step.state.": ("waiting", "failed", "pending"),
+    "verdict.": (
+        *("running", "passed", "spooled", "no_receipt", "nobody", "unsent", "unrecorded"),
+        *("refused", "expired", "unanswered", "unseen", "stopped"),
+    ),
+    "camera.did.": tuple(ACTIONS),
+    "camera.said.": ("done", "refused", "expired", "waiting"),
+    "zones.kind.": KINDS,
+    "zones.state.": ("none", "waiting", "active", "rejected"),
+    "audit.camera.": (*(one.value for one in CameraAction), "watched", "zones"),
+    "day.": tuple(map(str, WHOLE_WEEK)),
     "siren.": ("silent", "sounding", "silenced"),
     "reason.": tuple(one.value for one in Reason),
 }

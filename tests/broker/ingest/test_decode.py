@@ -12,11 +12,12 @@ from broker.ingest.known import REFRESH_S, KnownSeries
 from broker.ingest.refusal import RefusalKind
 from broker.ingest.stages.decode import CLOCK_AHEAD_MS_MAX, LATE_MS, SUBJECTS_KEPT_MS, Decode
 from broker.ingest.work import Work
+from broker.series.checks import complaint
 from broker.series.freshness import ROLLUP_STEP_MS
 from broker.stores.registry import Registry
 from contract.access import DeviceIdentity
 from contract.catalog import CATALOG, Role
-from contract.events import FireEvent, Phase, TroubleEvent
+from contract.events import FireEvent, FireReason, FireSign, Phase, TroubleEvent
 from contract.ids import CLOCK_FLOOR_UNIX_MS, UNIX_MS_MAX
 from contract.telemetry import AgentBatch, AgentReading, GapBatch, GapCause, GapReading, Reason
 from runtime.clock import ManualClock
@@ -98,6 +99,18 @@ def test_a_fire_is_a_sample_under_its_camera_without_a_receipt(
     assert "seq" not in sample.fields
     assert work.receipts == {}
     assert work.numbers == [((PI_1, EPOCH), 4)]
+
+
+def test_a_drill_is_of_a_kind_of_its_own_and_its_lists_are_no_fields(
+    decode: Decode, work_of: WorkOf, clock: ManualClock
+) -> None:
+    reasons = (FireReason(sign=FireSign.FLICKERS, strength=0.7),)
+    drill = fire(clock.unix_ms()).model_copy(update={"drill": True, "reasons": reasons, "scores": (0.1, 0.9)})
+    real = fire(clock.unix_ms()).model_copy(update={"seq": 5, "reasons": reasons, "scores": (0.1, 0.9)})
+    work = work_of((FIRE, drill.to_bytes()), (FIRE, real.to_bytes()))
+    decode(work)
+    assert [(one.series.kind, one.fields["drill"]) for one in work.samples] == [("drills", True), ("fires", False)]
+    assert all(complaint(one) is None for one in work.samples), "a store takes it"
 
 
 @pytest.mark.parametrize("subject", ["bay-1", "cam-1", "pi-1"])

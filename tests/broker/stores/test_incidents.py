@@ -11,13 +11,12 @@ from broker.stores.database import migrate, open_database, sqlite_url
 from broker.stores.incident_models import CODE_LETTERS, Change, Effect, Picture, Sighting, UnstorableError, new_code
 from broker.stores.incidents import Incidents, UnknownIncidentError
 from broker.stores.messages import Messages
+from broker.stores.registry import Recipient
 from broker.stores.schema import incident_events, incidents
 from contract.events import Phase
 from runtime.clock import ManualClock
 from tests.broker.alerts.central import (
     DEPUTY,
-    DEVICE,
-    EPOCH,
     MANAGER,
     MARKET,
     MERCHANT,
@@ -25,7 +24,6 @@ from tests.broker.alerts.central import (
     SECOND_MANAGER,
     composer,
     enrol,
-    event_id,
     sighting,
 )
 
@@ -141,6 +139,47 @@ def test_an_old_fire_that_may_still_burn_escalates(engine: Engine, clock: Manual
     assert set(states(engine, clock).values()) == {"due"}
 
 
+def drill(number: int, phase: Phase = RAISED, *, late_s: int = 0, offset_s: int = 0) -> Sighting:
+    seen = sighting(number, phase, unix_ms=NOW_UNIX_MS + (offset_s - late_s) * 1000, late=late_s > 600)
+    return replace(seen, name="drill", kind="drill", severity="drill", part="drill")
+
+
+def test_a_drill_and_a_fire_of_the_same_zone_know_nothing_of_each_other(
+    engine: Engine, clock: ManualClock, store: Incidents
+) -> None:
+    record(engine, clock, drill(1), sighting(2), drill(1, CLEARED, offset_s=5))
+    found = {one.severity: (one.kind, one.state) for one in store.open_and_recent(MARKET)}
+    assert found == {"fire": ("fire", "active"), "drill": ("drill", "cleared")}
+    record(engine, clock, drill(3, offset_s=6), sighting(2, CLEARED, unix_ms=NOW_UNIX_MS + 7_000))
+    newest = {one.severity: one.state for one in reversed(store.open_and_recent(MARKET))}
+    assert newest == {"fire": "cleared", "drill": "active"}
+
+
+def test_a_drill_tells_the_managers_once_each_time_and_nobody_later(
+    engine: Engine, clock: ManualClock, store: Incidents
+) -> None:
+    (change,) = record(engine, clock, drill(1))
+    assert change.messages_due == 2
+    sent = Messages(engine, clock).claim(10)
+    assert {one.recipient for one in sent} == {MANAGER, SECOND_MANAGER}
+    assert all(one.text.startswith("[훈련] 중앙시장 B구역 cam-1") for one in sent)
+    record(engine, clock, drill(1, CLEARED, offset_s=5), drill(2, offset_s=20))
+    drills = [one for one in store.open_and_recent(MARKET) if one.severity == "drill"]
+    assert len(drills) == 2, "another test within the window is another incident, with messages of its own"
+    assert len(Messages(engine, clock).newest(MARKET)) == 4
+
+
+def test_a_drill_that_arrives_late_tells_nobody(engine: Engine, clock: ManualClock, store: Incidents) -> None:
+    (change,) = record(engine, clock, drill(1, late_s=3_600))
+    assert (change.messages_due, store.open_and_recent(MARKET)[0].detail) == (0, "late")
+
+
+def test_a_drill_without_managers_tells_nobody_else(engine: Engine, clock: ManualClock) -> None:
+    enrol(engine, recipients=(Recipient("박부장", DEPUTY, "deputy"),))
+    (change,) = record(engine, clock, drill(1))
+    assert change.messages_due == 0
+
+
 def test_an_old_trouble_that_is_over_tells_nobody_and_rising_again_makes_it_due_again(
     engine: Engine, clock: ManualClock, store: Incidents
 ) -> None:
@@ -254,25 +293,6 @@ def test_an_unknown_incident_is_said_to_be_unknown(store: Incidents) -> None:
         store.acknowledge(7, "x")
     with pytest.raises(UnknownIncidentError, match="no incident 7"):
         store.get(7)
-
-
-def test_a_still_finds_its_incident_before_and_after_the_fire(
-    engine: Engine, clock: ManualClock, store: Incidents
-) -> None:
-    def still(number: int, seq: int) -> Picture:
-        return Picture(MARKET, DEVICE, EPOCH, seq, event_id(number), "cam-1", NOW_UNIX_MS, b"\xff\xd8\xff%d" % number)
-
-    record(engine, clock, still(1, 9001), sighting(1, zone="a"), sighting(2, zone="b"), still(2, 9002))
-    for zone, number in (("a", 1), ("b", 2)):
-        found = next(one for one in store.open_and_recent(MARKET) if one.zone == zone)
-        picture = store.still(found.incident_id)
-        assert picture is not None
-        assert (picture.event_id, picture.jpeg[-1:]) == (event_id(number), b"%d" % number)
-        assert {one.name for one in store.events(found.incident_id)} == {"fire", "still"}
-    record(engine, clock, sighting(3, zone="c"))
-    ids = {one.zone: one.incident_id for one in store.open_and_recent(MARKET)}
-    assert store.with_still(ids.values()) == {ids["a"], ids["b"]}
-    assert store.with_still([]) == frozenset()
 
 
 def test_many_who_acknowledge_at_once_are_one_first(engine: Engine, clock: ManualClock, store: Incidents) -> None:

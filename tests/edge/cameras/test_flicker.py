@@ -46,3 +46,22 @@ def test_slow_frames_weigh_more() -> None:
     zigzag = [100.0, 140.0] * 20
     assert turns_after(zigzag, fps=4.0) > 1.4 * 4.0
     assert turns_after(zigzag, fps=8.0) == pytest.approx(8.0, rel=0.1)
+
+
+def rate_after(levels: list[float], counted_from: int) -> float:
+    meter = FlickerMeter(np.full((1, 1), round(levels[0]), np.int16))
+    for index, level in enumerate(levels[1:]):
+        counted = np.full((1, 1), index >= counted_from)
+        meter.update(np.full((1, 1), round(level), np.int16), counted, 1.0 / FPS)
+    return meter.rate((slice(0, 1), slice(0, 1)), ALL)
+
+
+@pytest.mark.parametrize("seconds", [0.8, 1.5, 6.0])
+def test_the_rate_is_that_of_the_flicker_soon_after_it_began(seconds: float) -> None:
+    levels = wave(5.0, height=80, seconds=3.0 + seconds)
+    assert rate_after(levels, counted_from=36) == pytest.approx(5.0, abs=1.3)
+
+
+def test_a_pixel_counted_for_a_moment_has_no_rate_yet() -> None:
+    levels = wave(5.0, height=80, seconds=3.25)
+    assert rate_after(levels, counted_from=36) < 3.0

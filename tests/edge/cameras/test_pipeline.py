@@ -62,7 +62,7 @@ def test_changed_is_true_exactly_once_per_change() -> None:
     ]
     assert [state for state, _ in changes] == [FireState.SUSPECTED, FireState.CONFIRMED, FireState.QUIET]
     assert changes[0][1] == pytest.approx(2.0, abs=0.2)
-    assert changes[1][1] == pytest.approx(3.2, abs=0.4)
+    assert changes[1][1] == pytest.approx(2.6, abs=0.2)
     assert changes[2][1] == pytest.approx(16.0, abs=0.3)
 
 

@@ -1,15 +1,19 @@
 """The real process of one camera, from outside: its lines, its end."""
 
 import os
+import resource
 import signal
+import struct
 import subprocess
 import sys
 import threading
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, Queue
 
+import numpy as np
 import psutil
 
 from edge.cameras.lines import LINE, EndLine, FireLine, Line, StatusLine, WatchSettings
@@ -71,7 +75,8 @@ def test_a_fire_clip_raises_a_decision_at_once(data_dir: Path) -> None:
         fire = process.first(FireLine)
         assert isinstance(fire, FireLine)
         assert fire.fire == "confirmed"
-        assert fire.still_base64 is not None
+        assert fire.stills[-1].moment == "now"
+        assert fire.scores
         assert fire.position_s is not None
         status = process.first(StatusLine)
         assert isinstance(status, StatusLine)
@@ -140,3 +145,53 @@ def test_a_killed_parent_takes_the_process_with_it() -> None:
             eventually(
                 lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, what="the end of the child"
             )
+
+
+def test_a_damaged_file_is_played_as_far_as_it_goes_or_refused_with_a_sentence(data_dir: Path, tmp_path: Path) -> None:
+    whole = (data_dir / "fire/videos/fire/yard_trash.mp4").read_bytes()
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        body = np.frombuffer(whole, np.uint8).copy()
+        places = rng.integers(0 if seed % 2 else 4096, len(body), 400)
+        body[places] = rng.integers(0, 256, places.size)
+        file = tmp_path / f"damaged-{seed}.mp4"
+        file.write_bytes(body.tobytes())
+        with running(str(file)) as process:
+            end = process.first(EndLine, within_lines=60)
+            assert isinstance(end, EndLine)
+            assert len(end.detail) > 20
+            assert process.popen.wait(5) == 0
+
+
+def test_a_picture_too_large_for_this_device_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    huge = tmp_path / "huge.png"
+    huge.write_bytes(png_that_promises(19_000, 19_000))
+    with running(str(huge)) as process:
+        end = process.first(EndLine)
+        assert isinstance(end, EndLine)
+        assert "a picture cannot be worked on" in end.detail
+        assert process.popen.wait(5) == 0
+
+
+def test_a_process_takes_little_memory_and_leaves_no_core() -> None:
+    with network_camera() as camera, running(camera.address) as process:
+        process.first(StatusLine)
+        seen = psutil.Process(process.popen.pid)
+        eventually(lambda: resource.prlimit(seen.pid, resource.RLIMIT_CORE) == (0, 0), what="no core dumps")
+        eventually(lambda: any(live(line) for line in [process.next_line()]), what="a picture")
+        assert seen.memory_info().rss < 120 * 2**20
+
+
+def live(line: Line) -> bool:
+    return isinstance(line, StatusLine) and line.frame_age_s is not None
+
+
+def png_that_promises(width_px: int, height_px: int) -> bytes:
+    """A grey picture whose header promises a size of which the data hold one line."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", width_px, height_px, 8, 2, 0, 0, 0)
+    body = zlib.compress(bytes(3 * width_px + 1))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", body) + chunk(b"IEND", b"")

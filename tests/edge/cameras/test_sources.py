@@ -1,5 +1,7 @@
 """Every source keeps the port's promises; then each one's own."""
 
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,10 +10,14 @@ import cv2
 import numpy as np
 import pytest
 
+from edge.cameras.ports import Frame
 from edge.cameras.sources.choose import choose_source
 from edge.cameras.sources.image_file import FPS, ImageFileSource
+from edge.cameras.sources.lag import LAG_S_MAX, Lag
 from edge.cameras.sources.newest import NewestFrame
+from edge.cameras.sources.picamera import PicameraSource
 from edge.cameras.sources.port import Captured, FrameSource, SourceAbsentError, SourceEndedError, SourceLostError
+from edge.cameras.sources.reconnecting import TRIES_MAX, ReconnectingSource
 from edge.cameras.sources.stream import OPTIONS_VARIABLE, StreamSource, without_password
 from edge.cameras.sources.v4l2 import V4l2Source
 from edge.cameras.sources.video_file import VideoFileSource
@@ -83,6 +89,7 @@ def test_the_setting_chooses_the_source(tmp_path: Path) -> None:
         "0": V4l2Source,
         "rtsp://camera/1": StreamSource,
         "https://camera/1": StreamSource,
+        "picamera:1": PicameraSource,
         str(tmp_path / "p.jpg"): ImageFileSource,
         str(tmp_path / "not-there.mp4"): VideoFileSource,
     }
@@ -211,3 +218,147 @@ def test_a_stream_that_hangs_leaves_the_reader_free_and_a_closed_one_is_lost() -
 
         eventually(lost, what="the end of the stream")
         source.close()
+
+
+class PiModule:
+    """What the sources use of the module picamera2, as its manual describes it."""
+
+    def __init__(self, pictures: int) -> None:
+        self.left = pictures
+        self.closed = threading.Event()
+        self.configured: dict[str, object] = {}
+
+    def Picamera2(self, camera_num: int) -> "PiModule":  # noqa: N802 - the name in picamera2
+        if camera_num > 0:
+            raise IndexError("list index out of range")
+        return self
+
+    def create_video_configuration(self, *, main: dict[str, object], buffer_count: int) -> dict[str, object]:
+        return {"main": main, "buffer_count": buffer_count}
+
+    def configure(self, configuration: dict[str, object]) -> None:
+        self.configured = configuration
+
+    def start(self) -> None:
+        assert self.configured
+
+    def capture_array(self, name: str) -> object:
+        assert name == "main"
+        self.left -= 1
+        if self.left < 0:
+            self.closed.wait(10)
+        return noise(self.left)
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+def test_a_raspberry_pis_own_camera_gives_pictures_and_its_absence_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = PiModule(30)
+    monkeypatch.setitem(sys.modules, "picamera2", module)
+    source = choose_source("picamera", loop=False, clock=CLOCK)
+    source.open()
+    assert play(source, 1)[0].frame.image.shape == noise(0).shape
+    assert source.received_count >= 1
+    module.closed.set()
+    source.close()
+    with pytest.raises(SourceAbsentError, match="camera 1 of this Raspberry Pi does not start"):
+        choose_source("picamera:1", loop=False, clock=CLOCK).open()
+    monkeypatch.setitem(sys.modules, "picamera2", None)
+    with pytest.raises(SourceAbsentError, match="sudo apt install python3-picamera2"):
+        choose_source("picamera", loop=False, clock=CLOCK).open()
+
+
+def test_a_stream_that_falls_behind_is_given_up() -> None:
+    why: list[str | None] = [None, None, "its pictures came 2.5 s late"]
+    newest = NewestFrame(ScriptedCapture(50), CLOCK, lambda _arrived_s: why.pop(0))
+    with pytest.raises(SourceLostError, match="late"):
+        eventually(lambda: newest.read(0.2) is None)
+    newest.close()
+
+
+def test_lag_is_what_a_picture_is_later_than_the_quickest_one_was() -> None:
+    lag = Lag()
+    assert [round(lag(at, at + 0.3), 6) for at in (0.0, 1.0, 2.0)] == [0.0, 0.0, 0.0]
+    assert lag(3.0, 6.3) == pytest.approx(3.0, abs=0.01)
+    assert lag(6.5, 6.8) == pytest.approx(0.0, abs=0.01)
+
+
+def test_the_clock_of_a_camera_may_drift() -> None:
+    lag = Lag()
+    assert max(lag(at * 0.9995, float(at)) for at in range(86_400)) < 0.1
+    slow = Lag()
+    assert max(slow(at * 0.9, float(at)) for at in range(60)) > LAG_S_MAX
+
+
+class ScriptedSource:
+    """A source that does at each opening and reading what the script says."""
+
+    is_still_picture = False
+    is_live = True
+
+    def __init__(self, script: str) -> None:
+        self.script = list(script)
+        self.received_count = 0
+        self.closed_count = 0
+
+    def open(self) -> None:
+        self.received_count = 0
+        if self.script.pop(0) == "a":
+            raise SourceAbsentError("nobody answers")
+
+    def read(self, wait_s: float) -> Captured | None:
+        del wait_s
+        step = self.script.pop(0)
+        if step == "l":
+            raise SourceLostError("it broke off")
+        if step == ".":
+            return None
+        self.received_count += 1
+        return Captured(Frame(noise(1), 0.0, 0), 0.0)
+
+    def close(self) -> None:
+        self.closed_count += 1
+
+
+def why(source: ReconnectingSource) -> tuple[str, str] | None:
+    return source.why
+
+
+def test_a_live_source_is_opened_again_with_growing_pauses_and_says_why_it_is_away() -> None:
+    inside, time_ = ScriptedSource("oppl" + "aa" + "o.p"), SteppedTime()
+    source = ReconnectingSource(inside, time_.clock, sleep=time_.sleep)
+    source.open()
+    taken = [source.read(60.0) for _ in range(2)]
+    assert all(one is not None for one in taken)
+    assert why(source) is None
+    assert source.read(60.0) is None
+    assert why(source) == ("lost", "it broke off")
+    pauses_s = []
+    for _ in range(2):
+        begun_s = time_.clock.monotonic_s()
+        assert source.read(60.0) is None
+        pauses_s.append(time_.clock.monotonic_s() - begun_s)
+        assert source.read(60.0) is None
+        assert why(source) == ("absent", "nobody answers")
+        assert source.opening_s(time_.clock.monotonic_s()) is None
+    assert 0.0 < pauses_s[0] <= 0.5 < pauses_s[1] + 0.01 <= 1.01
+    assert source.read(60.0) is None
+    assert source.read(60.0) is None
+    assert source.opening_s(time_.clock.monotonic_s() + 4.0) == pytest.approx(4.0)
+    assert why(source) is not None
+    assert source.read(60.0) is not None
+    assert (why(source), source.opening_s(99.0), source.received_count) == (None, None, 3)
+
+
+def test_it_gives_up_after_many_tries_so_that_a_fresh_process_begins() -> None:
+    time_ = SteppedTime()
+    source = ReconnectingSource(ScriptedSource("a" * 100), time_.clock, sleep=time_.sleep)
+
+    def read_for_ever() -> None:
+        for _ in range(10 * TRIES_MAX):
+            source.read(60.0)
+
+    with pytest.raises(SourceAbsentError, match="nobody answers"):
+        read_for_ever()
+    assert 300 < time_.clock.monotonic_s() < 700

@@ -4,9 +4,13 @@ import numpy as np
 import pytest
 
 from edge.cameras.detectors.still import STILL_NECESSARY, StillDetector, StillEvidence, still_score
+from edge.cameras.network import shipped_networks
 from edge.cameras.ports import Frame
 from edge.cameras.settings import FireSettings
 from tests.edge.cameras import scenes
+
+_ENOUGH = 0.42
+"""Half of one kind of evidence leaves more than this, half of three leave less."""
 
 FLAME = StillEvidence(
     red_high=250,
@@ -52,17 +56,18 @@ def test_every_kind_has_its_look_alike() -> None:
 
 def test_several_weak_kinds_weigh_more_than_one() -> None:
     one = replace(FLAME, saturation_high=102.5)
-    assert still_score(one) > FireSettings().still_score_min
-    assert still_score(replace(one, hue_spread=0.165, red_spread=27)) < FireSettings().still_score_min
+    assert still_score(one) > _ENOUGH
+    assert still_score(replace(one, hue_spread=0.165, red_spread=27)) < _ENOUGH
 
 
 def test_a_rendered_flame_is_found_and_the_stall_is_not() -> None:
-    detector, settings = StillDetector(FireSettings()), FireSettings()
+    detector, settings = StillDetector(FireSettings(), shipped_networks()), FireSettings()
     flame, stall = (list(scenes.scene(draw, 0.5))[-1] for draw in (scenes.Flame(), scenes.nothing))
     assert detector.analyse(flame).score >= settings.still_score_min
-    assert detector.analyse(stall).score == 0.0
+    assert detector.analyse(stall).score < settings.still_score_min
 
 
 def test_a_picture_of_one_colour_is_measured_without_fault() -> None:
     plain = np.full((60, 80, 3), (20, 120, 250), np.uint8)
-    assert StillDetector(FireSettings()).analyse(Frame(plain, 0.0, 0)).score == 0.0
+    score = StillDetector(FireSettings(), shipped_networks()).analyse(Frame(plain, 0.0, 0)).score
+    assert 0.0 <= score < FireSettings().still_score_min

@@ -11,7 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from contract.events import Phase
+from contract.cameras import CameraZone, Point, ViewPicture
+from contract.events import FireSign, Phase
 from contract.telemetry import AnyReading, CameraReading, Reason
 from edge.cameras import supervisor as module
 from edge.cameras.settings import FireSettings
@@ -19,16 +20,15 @@ from edge.cameras.supervisor import COMMAND, CameraSupervisor
 from edge.ports import FireDecision
 from edge.settings import CameraSettings
 from runtime.clock import SystemClock
-from tests.edge.cameras.clips import network_camera
+from tests.edge.cameras.clips import network_camera, noise, write_clip
 from tests.eventually import eventually_async
 
-STATUS = (
-    '{"kind":"status","frame_age_s":0.1,"fps":8,"score":0.1,"fire":"%s","picture":"moving","dark":false,'
-    '"position_s":null}'
-)
+STATUS = '{"kind":"status","frame_age_s":0.1,"fps":8,"score":0.1,"fire":"%s","picture":"moving","position_s":null}'
 FIRE = (
-    '{"kind":"fire","fire":"%s","score":0.9,"first_seen_age_s":1.0,"position_s":2.0,"still_base64":"AAAA",'
-    '"width_px":4,"height_px":3}'
+    '{"kind":"fire","fire":"%s","score":0.9,"first_seen_age_s":1.0,"position_s":2.0,"scores":[0.2,0.9],'
+    '"reasons":[{"sign":"flickers","strength":0.8}],"stills":['
+    '{"moment":"now","jpeg_base64":"AAAA","width_px":4,"height_px":3},'
+    '{"moment":"now","jpeg_base64":"BBBB","width_px":4,"height_px":3,"private":true}]}'
 )
 LIVE = STATUS % "quiet"
 WAIT = "sys.stdin.read()"
@@ -47,13 +47,22 @@ def scripted(*steps: str) -> tuple[str, ...]:
 class Watched:
     """A supervisor and what it reported and decided."""
 
-    def __init__(self, source: str, command: tuple[str, ...], *, loop: bool = False) -> None:
+    def __init__(
+        self, source: str, command: tuple[str, ...], *, loop: bool = False, data_dir: Path | None = None
+    ) -> None:
+        self.pictures: list[ViewPicture] = []
         self.readings: list[CameraReading] = []
         self.decisions: list[FireDecision] = []
         fire = FireSettings(clear_after_s=1.0)
         camera = CameraSettings(name="cam-1", zone="b", source=source, loop=loop, fire=fire)
         self.supervisor = CameraSupervisor(
-            camera, report=self.report, on_decision=self.decisions.append, clock=SystemClock(), command=command
+            camera,
+            report=self.report,
+            on_decision=self.decisions.append,
+            clock=SystemClock(),
+            command=command,
+            data_dir=data_dir,
+            on_view=self.pictures.append,
         )
 
     def report(self, reading: AnyReading) -> None:
@@ -70,8 +79,10 @@ class Watched:
 
 
 @asynccontextmanager
-async def watching(source: str, command: tuple[str, ...] = COMMAND, *, loop: bool = False) -> AsyncIterator[Watched]:
-    watched = Watched(source, command, loop=loop)
+async def watching(
+    source: str, command: tuple[str, ...] = COMMAND, *, loop: bool = False, data_dir: Path | None = None
+) -> AsyncIterator[Watched]:
+    watched = Watched(source, command, loop=loop, data_dir=data_dir)
     task = asyncio.create_task(watched.supervisor.run())
     try:
         yield watched
@@ -138,8 +149,17 @@ async def test_a_fire_is_raised_and_cleared_under_one_id_with_its_still_and_plac
         assert raised.event_id == cleared.event_id
         assert (raised.zone, raised.camera, raised.media_position_s) == ("b", "cam-1", 2.0)
         assert raised.decided_unix_ms - raised.first_seen_unix_ms == 1000
-        assert raised.still is not None
-        assert (raised.still.width_px, raised.still.height_px, len(raised.still.jpeg)) == (4, 3, 3)
+        (still,) = raised.stills
+        assert (still.width_px, still.height_px, len(still.jpeg), still.moment, still.private) == (
+            4,
+            3,
+            3,
+            "now",
+            False,
+        )
+        assert [one.private for one in cleared.stills] == [True]
+        assert (raised.scores, raised.reasons[0].sign, cleared.reasons) == ((0.2, 0.9), FireSign.FLICKERS, ())
+        assert not raised.drill
 
 
 async def test_a_process_that_dies_in_a_fire_does_not_end_it(tmp_path: Path) -> None:
@@ -197,5 +217,123 @@ async def test_a_real_fire_clip_is_decided(data_dir: Path, monkeypatch: pytest.M
     async with watching(str(data_dir / "fire/videos/fire/bonfire_dark.mp4"), loop=True) as watched:
         await eventually_async(lambda: watched.decisions, within_s=15)
         assert watched.decisions[0].phase is Phase.RAISED
-        assert watched.decisions[0].still is not None
+        assert {one.moment for one in watched.decisions[0].stills} >= {"now"}
         assert watched.last.fire == "confirmed"
+
+
+SQUARE = tuple(Point(x=x, y=y) for x, y in ((0.1, 0.1), (0.9, 0.1), (0.9, 0.9)))
+VIEW = '{"kind":"view","score":0.3,"fire":"quiet","jpeg_base64":"AAAA","width_px":4,"height_px":3}'
+
+
+def listening(file: Path, *steps: str) -> tuple[str, ...]:
+    """A process that writes every line it is told into `file`."""
+    copy = (
+        f"import threading; out = open({str(file)!r}, 'a', buffering=1)\n"
+        "threading.Thread(target=lambda: [out.write(line) for line in sys.stdin], daemon=True).start()"
+    )
+    return scripted(copy, *steps, "time.sleep(60)")
+
+
+async def test_orders_reach_the_process_and_the_one_that_takes_its_place(tmp_path: Path) -> None:
+    told, mark = tmp_path / "told", tmp_path / "second"
+    told.touch()
+    die = f"os.path.exists({str(mark)!r}) and os._exit(3)"
+    live = f"[(print({LIVE!r}, flush=True), time.sleep(0.05), {die}) for _ in range(999)]"
+    async with watching("0", listening(told, live)) as watched:
+        await eventually_async(lambda: watched.last.state == "live")
+        assert '"kind":"clock","offset_ms":' in told.read_text()
+        watched.supervisor.start_view(60.0)
+        watched.supervisor.start_drill(60.0)
+        watched.supervisor.accept_view()
+        watched.supervisor.use_zones((CameraZone(name="stove", kind="cooking", points=SQUARE),), 540)
+        await eventually_async(lambda: '"name":"stove"' in told.read_text())
+        assert '"kind":"view","lasts_s":60.0' in told.read_text()
+        assert '"kind":"accept-view"' in told.read_text()
+        told.write_text("")
+        mark.touch()
+        await eventually_async(lambda: Reason.DEAD in watched.reasons)
+        mark.unlink()
+        await eventually_async(lambda: '"kind":"drill"' in told.read_text())
+        assert '"kind":"view"' in told.read_text()
+
+
+async def test_a_view_is_handed_on_and_is_no_reading() -> None:
+    async with watching("0", scripted(say(VIEW, LIVE), WAIT)) as watched:
+        await eventually_async(lambda: watched.pictures)
+        assert (watched.pictures[0].camera, watched.pictures[0].score, watched.pictures[0].drill) == (
+            "cam-1",
+            0.3,
+            False,
+        )
+
+
+async def test_a_fire_in_a_drill_is_one_from_raised_to_cleared_and_real_when_it_burns_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(module, "DRILL_ENDS_WITHIN_S", 0.3)
+    mark = tmp_path / "go"
+    burning = (STATUS % "confirmed").replace('"score":0.1', '"score":0.9')
+    begin = f"while not os.path.exists({str(mark)!r}): time.sleep(0.02); print({LIVE!r}, flush=True)"
+    burn = f"[(print({burning!r}, flush=True), time.sleep(0.05)) for _ in range(9999)]"
+    async with watching("0", scripted(begin, say(FIRE % "confirmed"), burn)) as watched:
+        await eventually_async(lambda: watched.last.state == "live")
+        watched.supervisor.start_drill(60.0)
+        mark.touch()
+        await eventually_async(lambda: watched.decisions)
+        assert [(one.phase, one.drill) for one in watched.decisions] == [(Phase.RAISED, True)]
+        watched.supervisor.stop_drill()
+        await eventually_async(lambda: len(watched.decisions) == 3)
+        drill, over, real = watched.decisions
+        assert (over.phase, over.drill, over.event_id) == (Phase.CLEARED, True, drill.event_id)
+        assert (real.phase, real.drill, bool(real.stills)) == (Phase.RAISED, False, True)
+        assert real.event_id != drill.event_id
+
+
+async def test_a_camera_that_cannot_see_is_unknown_and_ends_no_fire_of_another_process(tmp_path: Path) -> None:
+    mark = tmp_path / "second"
+    covered = LIVE.replace('"position_s"', '"cannot_see":{"reason":"covered","detail":"a hand"},"position_s"')
+    burn = f"print({FIRE % 'confirmed'!r}, flush=True), open({str(mark)!r}, 'w').close(), os._exit(9)"
+    first = f"os.path.exists({str(mark)!r}) or ({burn})"
+    blind = f"[(print({covered!r}, flush=True), time.sleep(0.05)) for _ in range(60)]"
+    quiet = f"[(print({LIVE!r}, flush=True), time.sleep(0.1)) for _ in range(600)]"
+    async with watching("0", scripted(first, blind, quiet)) as watched:
+        await eventually_async(lambda: watched.last.reason is Reason.COVERED)
+        assert watched.last.state == "unknown"
+        await eventually_async(lambda: watched.last.state == "live")
+        assert [one.phase for one in watched.decisions] == [Phase.RAISED]
+        await eventually_async(lambda: len(watched.decisions) == 2)
+
+
+async def test_the_live_view_of_a_real_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SILENT_S_MAX", 10.0)
+    with network_camera() as camera:
+        async with watching(camera.address) as watched:
+            await eventually_async(
+                lambda: watched.last.state != "unknown" or watched.last.reason is not Reason.STARTING
+            )
+            watched.supervisor.start_view(30.0)
+            await eventually_async(lambda: len(watched.pictures) >= 2)
+            assert watched.pictures[0].width_px == 160
+
+
+async def test_eight_cameras_report_at_once_and_one_that_is_killed_comes_back(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(module, "SILENT_S_MAX", 20.0)
+    clip = write_clip(tmp_path / "stall.avi", [noise(i) for i in range(30)], fps=5.0)
+    watched = [Watched(str(clip), COMMAND, loop=True) for _ in range(8)]
+    tasks = [asyncio.create_task(one.supervisor.run()) for one in watched]
+    try:
+        await eventually_async(lambda: len([w for w in watched if w.readings and w.last.fps > 0]) == 8, within_s=60)
+        assert len(children()) == 8
+        victim = children()[3]
+        victim.kill()
+        await eventually_async(lambda: sum(Reason.DEAD in one.reasons for one in watched) == 1)
+        struck = next(one for one in watched if Reason.DEAD in one.reasons)
+        await eventually_async(lambda: struck.last.fps > 0 and struck.last.reason is not Reason.DEAD, within_s=60)
+        assert sum(Reason.DEAD in one.reasons for one in watched) == 1
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    assert children() == []

@@ -1,6 +1,7 @@
 """The market's alarm, on a clock that moves when told."""
 
 import uuid
+from dataclasses import replace
 
 import pytest
 
@@ -34,6 +35,21 @@ def event(
         first_seen_unix_ms=1000,
         decided_unix_ms=2000,
     )
+
+
+def test_a_drill_sounds_nowhere_and_its_end_ends_nothing(clock: ManualClock, alarm: MarketAlarm) -> None:
+    heard: list[int] = []
+    alarm.listen(lambda fires: heard.append(len(fires)))
+    alarm.on_decision(replace(decision(), drill=True))
+    alarm.on_event(OTHER, event(clock).model_copy(update={"drill": True}))
+    assert heard == [0]
+    real = event(clock)
+    alarm.on_event(OTHER, real)
+    ended = event(clock, Phase.CLEARED, real.event_id)
+    alarm.on_event(OTHER, ended.model_copy(update={"drill": True}))
+    assert [one.event_id for one in alarm.fires] == [real.event_id]
+    alarm.on_event(OTHER, ended)
+    assert heard == [0, 1, 0]
 
 
 def told(device: str = OTHER, event_id: str | None = None) -> ActiveFire:

@@ -59,7 +59,7 @@ class Rig:
             expires_unix_ms=now_ms + life_ms,
             signature_base64="",
         )
-        return (signer or self.signer).sign_siren_command(unsigned)
+        return (signer or self.signer).sign_command(unsigned)
 
     async def send(self, command: SirenCommand) -> CommandReply:
         count = len(self.replies)

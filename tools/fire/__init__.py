@@ -1,0 +1,1 @@
+"""The fire model: its material, its rendered clips, its training."""

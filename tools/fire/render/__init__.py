@@ -1,0 +1,1 @@
+"""Flames, smoke and what looks like them, rendered as a camera would show them."""
