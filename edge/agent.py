@@ -194,6 +194,7 @@ class Agent:
         from edge.cameras.commands import CameraCommands, ViewPublisher  # noqa: PLC0415 - only where there are cameras
         from edge.cameras.supervisor import CameraSupervisor  # noqa: PLC0415 - the same
         from edge.cameras.zones_sync import ZonesSync  # noqa: PLC0415 - the same
+        from edge.signed_commands import Hearing  # noqa: PLC0415 - the same
 
         settings, session, identity, clock = self._settings, self._session, self._settings.identity, self._clock
         folder, show = settings.data_dir / "cameras", ViewPublisher(session, identity)
@@ -209,7 +210,7 @@ class Agent:
             for one in settings.cameras
         }
         verifier = Verifier(settings.signing_public_key)
-        CameraCommands(session, identity, verifier, cameras, clock)
+        CameraCommands(Hearing(session, identity, verifier, clock), cameras)
         ZonesSync(session, identity, verifier, cameras, clock, settings.data_dir / "zones.json")
         return tuple(cameras.values())
 
@@ -222,9 +223,10 @@ class Agent:
         if settings.sirens:
             from contract.signature import Verifier  # noqa: PLC0415 - OpenSSL, only where there is something to verify
             from edge.safety.commands import SirenCommands  # noqa: PLC0415 - the same
+            from edge.signed_commands import Hearing  # noqa: PLC0415 - the same
 
             verifier = Verifier(settings.signing_public_key)
-            SirenCommands(self._session, settings.identity, verifier, self._sirens, self._clock)
+            SirenCommands(Hearing(self._session, settings.identity, verifier, self._clock), self._sirens)
 
     async def _on_fire_event(self, topic: Topic, event: FireEvent) -> None:
         self.alarm.on_event(topic.device, event)

@@ -169,7 +169,7 @@ class SocketConnection:
         else:
             try:
                 linked = self._tls.wrap_socket(plain, server_hostname=settings.host)
-            except BaseException:
+            except BaseException:  # raised again: a cancelled handshake must not leave the socket open
                 plain.close()
                 raise
         linked.settimeout(0.0)

@@ -176,7 +176,7 @@ class MqttSession:
             client.abandon()
             raise_if_refused(self._settings, error.rc)
             raise
-        except BaseException:
+        except BaseException:  # raised again: a cancelled connection must not leave its client behind
             client.abandon()
             raise
         try:

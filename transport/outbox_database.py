@@ -171,7 +171,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
         else:
             _check_version(version, path)
         connection.execute("COMMIT")
-    except BaseException:
+    except BaseException:  # raised again: no half-made file stays behind a defect or an interrupt
         _roll_back(connection)
         raise
     found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]

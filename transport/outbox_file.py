@@ -117,7 +117,7 @@ class OutboxFile:
             yield
             book.save()
             self.connection.execute("COMMIT")
-        except BaseException:
+        except BaseException:  # raised again: no half transaction stays open behind a defect or an interrupt
             book.rolled_back()
             if self.connection.in_transaction:  # SQLite ends some failed transactions by itself
                 self.connection.execute("ROLLBACK")

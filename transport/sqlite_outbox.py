@@ -195,7 +195,7 @@ class SqliteOutbox:
         try:
             self._book = OutboxBook(self._file.connection, ranges_max_for(self._bytes_max), self._note_file)
             self._note_file.prepare()
-        except BaseException:
+        except BaseException:  # raised again: a file that cannot be used is not held open
             self._file.close()
             raise
         self._file.hold_reserve()

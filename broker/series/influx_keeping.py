@@ -120,14 +120,14 @@ class TailKeeper:
             for tail in chain(self._own(), abandoned_tails(self._place, self._server)):
                 if not (tail.knows(start) if start is not None else not away):
                     self._write_again(tail, start)
-        except BaseException:
+        except BaseException:  # raised again: whatever ended it, what was lost is still to be written again
             self._was_away = self._was_away or away
             raise
 
     def _begin(self) -> None:
         self._tail = claim_tail(self._place, self._server)
         if not self._tail.bytes_count:  # all of nothing has been written since this start
-            with suppress(RetryableError, OSError):
+            with suppress(RetryableError, OSError):  # not answered: the check before the next write asks again
                 start = self._start.ask()
                 if start is not None:
                     self._tail.note_start(start)

@@ -263,7 +263,7 @@ def _hold(folder: Path, server: str, bytes_max: int, *, makes: bool) -> Tail | N
             return Tail(folder, lock, state, bytes_max)
     except BlockingIOError:
         pass  # somebody holds it
-    except BaseException:
+    except BaseException:  # raised again: nobody but us would ever let the lock go
         lock.close()
         raise
     lock.close()

@@ -29,6 +29,7 @@ from edge.safety.commands import SirenCommands
 from edge.sensing.poll_thread import PollThread
 from edge.signage.board import Board
 from edge.signage.live import LiveBays
+from edge.signed_commands import Hearing
 from edge.timekeeping import DeviceClock
 from edge.timescale import ClockRules
 from edge.trouble import CLOCK, RAISE_AFTER_S_BY_KIND, SILENT_AFTER_S, TroubleWatch
@@ -82,7 +83,7 @@ async def test_a_siren_command_is_refused_because_it_may_be_a_recording(unset: U
     bus, signer, replies = MemoryBus(), Signer(Signer.new_private_key_hex()), list[CommandReply]()
     identity = DeviceIdentity("jungang", "fire-1")
     session, console = bus.session(identity.username), bus.session("console")
-    SirenCommands(session, identity, Verifier(signer.public_key_hex), [], unset.clock)
+    SirenCommands(Hearing(session, identity, Verifier(signer.public_key_hex), unset.clock), [])
 
     async def on_reply(_topic: Topic, reply: CommandReply) -> None:
         replies.append(reply)

@@ -1,13 +1,14 @@
-"""The newest picture of a live capture: a thread takes every picture as it comes and keeps one."""
+"""The newest picture of a live capture: a thread takes every picture as it comes and keeps one; sources stand on it."""
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 
 from edge.cameras.ports import Frame, Picture
-from edge.cameras.sources.port import Captured, SourceLostError
+from edge.cameras.sources.port import Captured, SourceAbsentError, SourceLostError
 from runtime.clock import Clock
 
 _MISSES_MAX = 5
@@ -99,3 +100,55 @@ class NewestFrame:
             self._newest = Captured(Frame(image, arrived_s, self.received_count), arrived_s)
             self.received_count += 1
             self._ready.notify_all()
+
+
+class LiveSource(ABC):
+    """A source of what happens now, the newest frame only. Each says how its capture starts, and what it is called."""
+
+    is_still_picture = False
+    is_live = True
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._newest: NewestFrame | None = None
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What messages call it: no password is in it."""
+
+    @abstractmethod
+    def start(self) -> NewestFrame:
+        """Open the capture.
+
+        Raises:
+            SourceAbsentError: it cannot be opened, why, and what to do.
+        """
+
+    @property
+    def received_count(self) -> int:
+        """How many pictures it has given."""
+        return self._newest.received_count if self._newest else 0
+
+    def open(self) -> None:
+        """Open it, within its own time limit.
+
+        Raises:
+            SourceAbsentError: it cannot be opened, why, and what to do.
+        """
+        self._newest = self.start()
+
+    def read(self, wait_s: float) -> Captured | None:
+        """The newest picture, or None after `wait_s`.
+
+        Raises:
+            SourceLostError: it was unplugged, ended or stalled.
+        """
+        if self._newest is None:
+            raise SourceAbsentError(f"{self.name} is not open")
+        return self._newest.read(wait_s)
+
+    def close(self) -> None:
+        """Let it go."""
+        if self._newest is not None:
+            self._newest.close()

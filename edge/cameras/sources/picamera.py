@@ -3,8 +3,8 @@
 import importlib
 from typing import Protocol, cast
 
-from edge.cameras.sources.newest import NewestFrame
-from edge.cameras.sources.port import Captured, SourceAbsentError
+from edge.cameras.sources.newest import LiveSource, NewestFrame
+from edge.cameras.sources.port import SourceAbsentError
 from runtime.clock import Clock
 
 SCHEME = "picamera"
@@ -50,23 +50,19 @@ class _PicameraCapture:
         self._camera.close()
 
 
-class PicameraSource:
+class PicameraSource(LiveSource):
     """Frames of a CSI camera, the newest one only. Video alone: a CSI camera has no microphone."""
 
-    is_still_picture = False
-    is_live = True
-
     def __init__(self, index: int, clock: Clock) -> None:
+        super().__init__(clock)
         self._index = index
-        self._clock = clock
-        self._newest: NewestFrame | None = None
 
     @property
-    def received_count(self) -> int:
-        """How many pictures the camera has given."""
-        return self._newest.received_count if self._newest else 0
+    def name(self) -> str:
+        """Which of the board's cameras."""
+        return f"the camera {self._index} of this Raspberry Pi"
 
-    def open(self) -> None:
+    def start(self) -> NewestFrame:
         """Start the camera.
 
         Raises:
@@ -84,22 +80,6 @@ class PicameraSource:
             camera.start()
         except (RuntimeError, IndexError, OSError) as error:
             raise SourceAbsentError(
-                f"the camera {self._index} of this Raspberry Pi does not start ({error}): is its ribbon cable in, and "
-                "is nothing else using it?"
+                f"{self.name} does not start ({error}): is its ribbon cable in, and is nothing else using it?"
             ) from error
-        self._newest = NewestFrame(_PicameraCapture(camera), self._clock)
-
-    def read(self, wait_s: float) -> Captured | None:
-        """The newest picture, or None after `wait_s`.
-
-        Raises:
-            SourceLostError: the camera stopped.
-        """
-        if self._newest is None:
-            raise SourceAbsentError(f"the camera {self._index} of this Raspberry Pi is not open")
-        return self._newest.read(wait_s)
-
-    def close(self) -> None:
-        """Let the camera go."""
-        if self._newest is not None:
-            self._newest.close()
+        return NewestFrame(_PicameraCapture(camera), self._clock)

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit, urlunsplit
 import cv2
 
 from edge.cameras.sources.lag import LAG_S_MAX, Lag
-from edge.cameras.sources.newest import NewestFrame
-from edge.cameras.sources.port import Captured, SourceAbsentError
+from edge.cameras.sources.newest import LiveSource, NewestFrame
+from edge.cameras.sources.port import SourceAbsentError
 from runtime.clock import Clock
 
 SCHEMES = ("rtsp", "rtsps", "http", "https")
@@ -23,23 +23,19 @@ FFMPEG_OPTIONS: Mapping[str, Mapping[str, str | int]] = {
 """By scheme; times in microseconds. OpenCV's own limits cover most waits, these the ones inside FFmpeg's protocols."""
 
 
-class StreamSource:
-    """Frames of a network stream, the newest one only. Passwords in the address are never logged."""
-
-    is_still_picture = False
-    is_live = True
+class StreamSource(LiveSource):
+    """Frames of a network stream, the newest one only. It is lost when it ends or stalls for `READ_TIMEOUT_MS`."""
 
     def __init__(self, address: str, clock: Clock) -> None:
+        super().__init__(clock)
         self._address = address
-        self._clock = clock
-        self._newest: NewestFrame | None = None
 
     @property
-    def received_count(self) -> int:
-        """How many pictures the stream has given."""
-        return self._newest.received_count if self._newest else 0
+    def name(self) -> str:
+        """The address without its password, which is never logged."""
+        return without_password(self._address)
 
-    def open(self) -> None:
+    def start(self) -> NewestFrame:
         """Connect, within `OPEN_TIMEOUT_MS`.
 
         Raises:
@@ -53,25 +49,10 @@ class StreamSource:
         if not capture.open(self._address, cv2.CAP_FFMPEG, [*limits, cv2.CAP_PROP_N_THREADS, 1]):
             capture.release()
             raise SourceAbsentError(
-                f"{without_password(self._address)} gives no video within {OPEN_TIMEOUT_MS / 1000:g} s: "
+                f"{self.name} gives no video within {OPEN_TIMEOUT_MS / 1000:g} s: "
                 "check the address, the password and that the camera is on"
             )
-        self._newest = NewestFrame(capture, self._clock, _lateness(capture) if family == "rtsp" else lambda _: None)
-
-    def read(self, wait_s: float) -> Captured | None:
-        """The newest picture, or None after `wait_s`.
-
-        Raises:
-            SourceLostError: the stream ended or stalled for `READ_TIMEOUT_MS`.
-        """
-        if self._newest is None:
-            raise SourceAbsentError(f"{without_password(self._address)} is not open")
-        return self._newest.read(wait_s)
-
-    def close(self) -> None:
-        """Let the stream go."""
-        if self._newest is not None:
-            self._newest.close()
+        return NewestFrame(capture, self._clock, _lateness(capture) if family == "rtsp" else lambda _: None)
 
 
 def _lateness(capture: cv2.VideoCapture) -> Callable[[float], str | None]:

@@ -4,56 +4,36 @@ from pathlib import Path
 
 import cv2
 
-from edge.cameras.sources.newest import NewestFrame
-from edge.cameras.sources.port import Captured, SourceAbsentError
+from edge.cameras.sources.newest import LiveSource, NewestFrame
+from edge.cameras.sources.port import SourceAbsentError
 from runtime.clock import Clock
 
 BUFFERED_FRAMES = 1
 
 
-class V4l2Source:
-    """Frames of /dev/video<index>, the newest one only."""
-
-    is_still_picture = False
-    is_live = True
+class V4l2Source(LiveSource):
+    """Frames of /dev/video<index>, the newest one only. It is lost when it is unplugged."""
 
     def __init__(self, index: int, clock: Clock) -> None:
+        super().__init__(clock)
         self._index = index
-        self._clock = clock
-        self._newest: NewestFrame | None = None
 
     @property
-    def received_count(self) -> int:
-        """How many pictures the device has given."""
-        return self._newest.received_count if self._newest else 0
+    def name(self) -> str:
+        """The device's file."""
+        return f"/dev/video{self._index}"
 
-    def open(self) -> None:
+    def start(self) -> NewestFrame:
         """Open the device.
 
         Raises:
             SourceAbsentError: there is none, or it is in use.
         """
-        device = Path(f"/dev/video{self._index}")
-        if not device.exists():
-            raise SourceAbsentError(f"there is no {device}: is the camera plugged in?")
+        if not Path(self.name).exists():
+            raise SourceAbsentError(f"there is no {self.name}: is the camera plugged in?")
         capture = cv2.VideoCapture(self._index, cv2.CAP_V4L2)
         if not capture.isOpened():
             capture.release()
-            raise SourceAbsentError(f"{device} cannot be opened: it is in use, gives no video, or may not be read")
+            raise SourceAbsentError(f"{self.name} cannot be opened: it is in use, gives no video, or may not be read")
         capture.set(cv2.CAP_PROP_BUFFERSIZE, BUFFERED_FRAMES)
-        self._newest = NewestFrame(capture, self._clock)
-
-    def read(self, wait_s: float) -> Captured | None:
-        """The newest picture, or None after `wait_s`.
-
-        Raises:
-            SourceLostError: the device was unplugged.
-        """
-        if self._newest is None:
-            raise SourceAbsentError(f"/dev/video{self._index} is not open")
-        return self._newest.read(wait_s)
-
-    def close(self) -> None:
-        """Let the device go."""
-        if self._newest is not None:
-            self._newest.close()
+        return NewestFrame(capture, self._clock)

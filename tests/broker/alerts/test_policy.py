@@ -47,6 +47,7 @@ def test_without_anybody_the_incident_is_there_all_the_same(engine: Engine, cloc
     (change,) = Incidents(engine, clock).record([sighting()], composer(engine, clock))
     assert change.messages_due == 0
     assert change.incident is not None
+    assert (change.incident.market, change.incident.kind) == (MARKET, "fire")
 
 
 @pytest.mark.parametrize(
@@ -64,6 +65,7 @@ def test_only_troubles_that_make_blind_or_mute_are_sent(
 def test_a_market_that_the_registry_does_not_know_still_has_its_incident(engine: Engine, clock: ManualClock) -> None:
     (change,) = Incidents(engine, clock).record([sighting()], Composer({}, NOW_UNIX_MS))
     assert change.incident is not None
+    assert (change.incident.market, change.incident.kind) == (MARKET, "fire")
 
 
 def test_rosters_have_the_names_for_people(engine: Engine) -> None:

@@ -10,8 +10,9 @@ from contract.access import DeviceIdentity
 from contract.cameras import DRILL_S_MAX, VIEW_S_MAX, CameraAction, CameraCommand, CameraReply, ViewPicture
 from contract.signature import Signer, Verifier
 from contract.topics import Topic, TopicFilter
-from edge.cameras import commands as module
-from edge.cameras.commands import LIFE_MS_MAX, CameraCommands, ViewPublisher
+from edge import signed_commands as module
+from edge.cameras.commands import CameraCommands, ViewPublisher
+from edge.signed_commands import LIFE_MS_MAX, Hearing
 from runtime.clock import ManualClock
 from tests.eventually import eventually_async
 from transport.memory_bus import MemoryBus
@@ -49,7 +50,7 @@ class Rig:
         self.session, self.console = bus.session(IDENTITY.username), bus.session("console")
         self.camera = ToldCamera()
         verifier = Verifier(self.signer.public_key_hex)
-        self.commands = CameraCommands(self.session, IDENTITY, verifier, {"cam-1": self.camera}, self.clock)
+        self.commands = CameraCommands(Hearing(self.session, IDENTITY, verifier, self.clock), {"cam-1": self.camera})
         self.replies: list[CameraReply] = []
         self.pictures: list[ViewPicture] = []
         self.console.subscribe(TopicFilter(channel="ack", name="camera"), CameraReply, self._on_reply)

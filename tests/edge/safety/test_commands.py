@@ -16,9 +16,10 @@ from contract.topics import Topic, TopicFilter
 from edge.gpio import Gpio
 from edge.ports import FireDecision
 from edge.safety.alarm import MarketAlarm
-from edge.safety.commands import LIFE_MS_MAX, REMEMBERED_MAX, SirenCommands
+from edge.safety.commands import SirenCommands
 from edge.safety.siren import Siren
 from edge.settings import SirenSettings
+from edge.signed_commands import LIFE_MS_MAX, Hearing
 from runtime.clock import ManualClock
 from tests.eventually import eventually_async
 from transport.memory_bus import MemoryBus
@@ -41,7 +42,7 @@ class Rig:
             self.clock,
         )
         verifier = Verifier(self.signer.public_key_hex)
-        self.commands = SirenCommands(self.session, IDENTITY, verifier, [self.siren], self.clock)
+        self.commands = SirenCommands(Hearing(self.session, IDENTITY, verifier, self.clock), [self.siren])
         self.replies: list[CommandReply] = []
         self.console.subscribe(TopicFilter(channel="ack", name="siren"), CommandReply, self._on_reply)
 
@@ -124,11 +125,3 @@ async def test_what_is_not_ours_or_not_in_time_is_answered_and_not_run(
     assert reply.outcome == outcome
     assert reason in reply.reason
     assert rig.siren.sounding
-
-
-async def test_memory_of_commands_is_bounded(rig: Rig) -> None:
-    for _ in range(REMEMBERED_MAX + 5):
-        rig.commands._replies[uuid.uuid4().hex] = CommandReply(command_id="0" * 32, outcome="done", time_unix_ms=1)
-    await rig.send(rig.command())
-
-    assert len(rig.commands._replies) == REMEMBERED_MAX
