@@ -19,9 +19,10 @@ PidsOf = Callable[[str], tuple[int, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a process cost over the run: cores used on average, memory at the begin, at the end and at most."""
+    """What a process cost over the run: cores used and bytes written to disks a second, memory at the begin, …."""
 
     cores: float
+    written_bytes_per_s: float
     rss_first_bytes: int
     rss_last_bytes: int
     rss_max_bytes: int
@@ -145,7 +146,7 @@ class Watch:
             load_late_p99_ms=counters.late.percentile_ms(0.99),
             rounds_missed=counters.rounds_missed,
             cores=os.cpu_count() or 1,
-            parts={name: _part(costs, self._spent[name] / seconds) for name, costs in self._costs.items()},
+            parts={name: _part(costs, self._spent[name], seconds) for name, costs in self._costs.items()},
         )
 
     def _look(self) -> dict[str, float]:
@@ -189,7 +190,8 @@ def summary(figures: FleetFigures) -> str:
         part = one.parts[name]
         lines.append(
             f"{name:<10} {part.cores:.3f} cores  RSS {part.rss_first_bytes / 1e6:.0f} MB at the begin,"
-            f" {part.rss_last_bytes / 1e6:.0f} at the end, {part.rss_max_bytes / 1e6:.0f} at most"
+            f" {part.rss_last_bytes / 1e6:.0f} at the end, {part.rss_max_bytes / 1e6:.0f} at most;"
+            f" {part.written_bytes_per_s / 1e6:.2f} MB/s to the disk"
         )
     measured = [name for name in names if name in CENTRAL]
     if measured:
@@ -212,9 +214,10 @@ def _verdict(one: FleetFigures) -> str:
     return f"lost: {one.lost:,}  ({checked})"
 
 
-def _part(costs: Sequence[Cost], cores: float) -> Part:
+def _part(costs: Sequence[Cost], spent_s: float, seconds: float) -> Part:
     sizes = [cost.rss_bytes for cost in costs]
-    return Part(cores, sizes[0], sizes[-1], max(sizes))
+    written = max(0, costs[-1].written_bytes - costs[0].written_bytes)  # of one that was restarted: since then
+    return Part(spent_s / seconds, written / seconds, sizes[0], sizes[-1], max(sizes))
 
 
 def _median(values: Sequence[float]) -> float | None:

@@ -6,6 +6,9 @@ import threading
 from collections import defaultdict
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import structlog
 
 from broker.series import embedded_layout as layout
 from broker.series.buckets import Bucket, buckets_of
@@ -16,8 +19,11 @@ from broker.series.ports import FieldValue, Sample, Series
 from broker.series.shapes import Shape, ShapedFields
 from runtime.errors import FatalError, JangteoError, PartialError, Rejected, RetryableError
 
+log = structlog.get_logger(__name__)
+
 BUSY_TIMEOUT_S = 10.0
 READERS_KEPT_MAX = 4
+SPANS_PER_QUERY_MAX = 240  # what is in memory at once: four hours of one series, ten days of its roll-up
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=2000", "cache_size=-32768")
 
 _AGAIN = ("SQLITE_FULL", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_IOERR", "SQLITE_NOMEM", "SQLITE_PROTOCOL")
@@ -115,7 +121,9 @@ class EmbeddedSeriesStore:
             for pragma in PRAGMAS:
                 writer.execute(f"PRAGMA {pragma}")
             layout.create_tables(writer)
-        except sqlite3.Error:
+            if layout.renew_tables(writer):
+                log.warning("series.laid-out-anew", file=str(self._path))
+        except sqlite3.Error:  # raised again; closing ends an open transaction, too
             writer.close()
             raise
         self._writer = writer
@@ -215,7 +223,7 @@ class EmbeddedSeriesStore:
         self, series: Series, field: str, from_unix_ms: int, until_unix_ms: int
     ) -> Generator[tuple[int, FieldValue | None]]:
         """One field of a series over time, with `None` where a sample lacks it."""
-        with self._reader() as connection:
+        with self._snapshot() as connection:
             if connection is None:
                 return
             field_type = layout.columns(connection, series.kind).get(field)
@@ -225,11 +233,9 @@ class EmbeddedSeriesStore:
             row = connection.execute(layout.SERIES_FIND, key).fetchone()
             if row is None:
                 return
-            with _reading(
-                connection, layout.range_query(series.kind, field), (row[0], from_unix_ms, until_unix_ms)
-            ) as rows:
-                for time_unix_ms, value in rows:
-                    yield time_unix_ms, None if value is None else _value(field_type, value)
+            over = _Over(connection, series.kind, (field,), from_unix_ms, until_unix_ms)
+            for time_unix_ms, value in over.rows(row[0]):
+                yield time_unix_ms, None if value is None else _value(field_type, value)
 
     def scan(self, market: str, kind: str, from_unix_ms: int, until_unix_ms: int) -> Generator[Sample]:
         """Every sample of a kind in a market, series after series, each oldest first, as they are read.
@@ -238,16 +244,14 @@ class EmbeddedSeriesStore:
             RetryableError: the file cannot be read right now.
             FatalError: the file cannot be used; the sentence says what to do.
         """
-        with self._reader() as connection:
+        with self._snapshot() as connection:
             held = {} if connection is None else layout.columns(connection, kind)
             if connection is None or not held:
                 return
-            series: Series | None = None
-            query = layout.scan_query(kind, tuple(held))
-            with _reading(connection, query, (market, kind, from_unix_ms, until_unix_ms)) as rows:
-                for device, subject, time_unix_ms, *values in rows:
-                    if series is None or series.subject != subject or series.device != device:
-                        series = Series(market, device, kind, subject)
+            over = _Over(connection, kind, tuple(held), from_unix_ms, until_unix_ms)
+            for series_id, device, subject in connection.execute(layout.SERIES_OF_KIND, (market, kind)).fetchall():
+                series = Series(market, device, kind, subject)
+                for time_unix_ms, *values in over.rows(series_id):
                     yield Sample(series, time_unix_ms, _fields(held, values))
 
     def newest(self, kind: str, since_unix_ms: int) -> Mapping[Series, int]:
@@ -301,6 +305,19 @@ class EmbeddedSeriesStore:
             if connection is not None:
                 self._give_back(connection)
 
+    @contextlib.contextmanager
+    def _snapshot(self) -> Iterator[sqlite3.Connection | None]:
+        """A reader to which the file stays as it is now, for as many queries as the block has."""
+        with self._reader() as connection:
+            if connection is None:
+                yield None
+                return
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("ROLLBACK")
+
     def _take_reader(self) -> sqlite3.Connection | None:
         with contextlib.suppress(IndexError):  # none is idle: open another
             return self._readers.pop()
@@ -339,13 +356,25 @@ def _fields(held: Mapping[str, FieldType], values: Sequence[FieldValue | None]) 
     return {name: _value(field_type, one) for (name, field_type), one in pairs if one is not None}
 
 
-@contextlib.contextmanager
-def _reading(
-    connection: sqlite3.Connection, query: str, parameters: tuple[FieldValue, ...]
-) -> Iterator[sqlite3.Cursor]:
-    """A query's rows; the statement ends with the block, so that a scan that is given up holds nothing."""
-    cursor = connection.execute(query, parameters)
-    try:
-        yield cursor
-    finally:
-        cursor.close()
+class _Over:
+    """The samples of one kind over a time, read series by series a few spans at a time."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, kind: str, fields: tuple[str, ...], from_unix_ms: int, until_unix_ms: int
+    ) -> None:
+        self._connection = connection
+        self._times = (from_unix_ms, until_unix_ms)
+        span_ms = layout.span_ms(kind)
+        spans = [
+            row[0]
+            for row in connection.execute(
+                layout.spans_query(kind), (from_unix_ms // span_ms, (until_unix_ms - 1) // span_ms)
+            )
+        ]
+        parts = [spans[begin : begin + SPANS_PER_QUERY_MAX] for begin in range(0, len(spans), SPANS_PER_QUERY_MAX)]
+        self._parts = [(layout.samples_query(kind, fields, len(part)), part) for part in parts]
+
+    def rows(self, series_id: int) -> Iterator[Any]:  # Any: a row of SQLite, (time_unix_ms, fields …)
+        """(time_unix_ms, fields …) of one series, oldest first."""
+        for query, spans in self._parts:
+            yield from self._connection.execute(query, (*spans, series_id, *self._times)).fetchall()

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from broker.series import embedded_layout as layout
 
 PRUNE_ROWS_MAX = 2000  # in one transaction: a few milliseconds for which a writer waits
-PRUNE_SERIES_MAX = 500
-_ALL = 2**62  # beyond every series' number: this kind has nothing old any more
 
 
 class Pruning:
-    """One way through the series of each kind. It remembers where it is, so that no call begins from the front."""
+    """One way through each kind, oldest span first. In the span that is kept in part it remembers the next series."""
 
     def __init__(self) -> None:
         self._before_unix_ms = 0
@@ -22,31 +20,33 @@ class Pruning:
         if before_unix_ms != self._before_unix_ms:
             self._next.clear()
             self._before_unix_ms = before_unix_ms
-        for kind in kinds:
-            begin = self._next.get(kind, 0)
-            if begin == _ALL or not layout.columns(connection, kind):
-                continue
-            asked = (kind, begin, before_unix_ms, PRUNE_SERIES_MAX)
-            found = [row[0] for row in connection.execute(layout.old_series_query(kind), asked)]
-            if found:
-                self._next[kind] = _remove(connection, kind, found, before_unix_ms)
+        held = [kind for kind in kinds if layout.columns(connection, kind)]
+        for kind in held:
+            if self._whole_spans(connection, kind) or self._last_span(connection, kind):
                 return False
-            self._next[kind] = _ALL
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany(layout.LATEST_PRUNE, [(before_unix_ms, kind) for kind in held])
+        connection.execute("COMMIT")
         self._next.clear()
         return True
 
+    def _whole_spans(self, connection: sqlite3.Connection, kind: str) -> bool:
+        """Remove from the spans that end before the time; whether there was anything."""
+        end = (self._before_unix_ms // layout.span_ms(kind), 0, 0)
+        connection.execute("BEGIN IMMEDIATE")
+        edge = connection.execute(layout.prune_edge_query(kind), (PRUNE_ROWS_MAX,)).fetchone()
+        removed = connection.execute(layout.prune_statement(kind), end if edge is None else min(end, edge)).rowcount
+        connection.execute("COMMIT")
+        return removed > 0
 
-def _remove(connection: sqlite3.Connection, kind: str, series_ids: Sequence[int], before_unix_ms: int) -> int:
-    """Remove from these series; the one at which the bound was reached, or the last."""
-    left = PRUNE_ROWS_MAX
-    series_id = series_ids[0]
-    connection.execute("BEGIN IMMEDIATE")
-    for series_id in series_ids:
-        edge = connection.execute(layout.prune_edge_query(kind), (series_id, before_unix_ms, left)).fetchone()
-        until_unix_ms = before_unix_ms if edge is None else edge[0]
-        left -= connection.execute(layout.prune_statement(kind), (series_id, until_unix_ms)).rowcount
-        connection.execute(layout.LATEST_PRUNE, (series_id, until_unix_ms))
-        if left <= 0:
-            break
-    connection.execute("COMMIT")
-    return series_id
+    def _last_span(self, connection: sqlite3.Connection, kind: str) -> bool:
+        """Remove from the span that the time is in; whether there was anything."""
+        span, begin = self._before_unix_ms // layout.span_ms(kind), self._next.get(kind, 0)
+        asked = (span, begin, self._before_unix_ms, PRUNE_ROWS_MAX)
+        connection.execute("BEGIN IMMEDIATE")
+        found = connection.execute(layout.last_span_query(kind), asked).fetchall()
+        connection.executemany(layout.last_span_prune(kind), [(span, *key) for key in found])
+        connection.execute("COMMIT")
+        if found:
+            self._next[kind] = found[-1][0]
+        return bool(found)

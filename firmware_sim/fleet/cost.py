@@ -1,4 +1,4 @@
-"""What a process costs, read from /proc: CPU seconds and resident memory. On other systems nothing is known."""
+"""What a process costs, read from /proc: CPU seconds, memory, bytes to the disk. On other systems nothing is known."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -14,10 +14,11 @@ _LISTENING = "0A"
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """CPU time since the process began, and the memory that it holds now."""
+    """CPU time since the process began, the memory that it holds now, and what it has had written to disks."""
 
     cpu_s: float
     rss_bytes: int
+    written_bytes: int
 
 
 def cost_of(pids: Iterable[int]) -> Cost | None:
@@ -25,7 +26,11 @@ def cost_of(pids: Iterable[int]) -> Cost | None:
     found = [one for one in map(_cost, pids) if one is not None]
     if not found:
         return None
-    return Cost(sum(one.cpu_s for one in found), sum(one.rss_bytes for one in found))
+    return Cost(
+        sum(one.cpu_s for one in found),
+        sum(one.rss_bytes for one in found),
+        sum(one.written_bytes for one in found),
+    )
 
 
 def _cost(pid: int) -> Cost | None:
@@ -33,9 +38,11 @@ def _cost(pid: int) -> Cost | None:
         # The name may hold spaces and brackets: count from behind the last of them.
         words = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
         pages = (PROC / str(pid) / "statm").read_text(encoding="utf-8").split()[1]
-    except (OSError, IndexError):  # it has ended meanwhile: no cost
+        written = (PROC / str(pid) / "io").read_text(encoding="utf-8").partition("\nwrite_bytes: ")[2].split()[0]
+    except (OSError, IndexError):  # it has ended meanwhile, or belongs to somebody else: no cost
         return None
-    return Cost((int(words[_UTIME]) + int(words[_STIME])) / _TICKS_PER_S, int(pages) * _PAGE_BYTES)
+    cpu_s = (int(words[_UTIME]) + int(words[_STIME])) / _TICKS_PER_S
+    return Cost(cpu_s, int(pages) * _PAGE_BYTES, int(written))
 
 
 def listener_pids(port: int) -> tuple[int, ...]:

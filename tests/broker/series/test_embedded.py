@@ -1,5 +1,6 @@
 """The embedded store: other processes, crashes, a full disk, a file that is none of ours."""
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -11,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from broker.series import embedded_layout as layout
+from broker.series.checks import FieldType, plain
 from broker.series.embedded import EmbeddedSeriesStore
 from broker.series.ports import Sample, Series
-from runtime.errors import FatalError, RetryableError
+from runtime.errors import FatalError, JangteoError, RetryableError
 from tests.absent import absent
 from tests.eventually import eventually
 
@@ -229,3 +232,77 @@ def test_after_close_no_file_is_held_open(store: EmbeddedSeriesStore, tmp_path: 
         return [str(link.readlink()) for link in links if link.is_symlink() and str(tmp_path) in str(link.readlink())]
 
     assert eventually(lambda: held() == [], what="no open files")
+
+
+def old_file(path: Path, kind: str, times: list[int]) -> None:
+    """A file as it was laid out before spans: keyed by series and time."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript(
+            "CREATE TABLE series (series_id INTEGER PRIMARY KEY, market TEXT NOT NULL, kind TEXT NOT NULL, device TEXT"
+            " NOT NULL, subject TEXT NOT NULL, UNIQUE (market, kind, device, subject));"
+            "CREATE TABLE latest (series_id INTEGER PRIMARY KEY, time_unix_ms INTEGER NOT NULL);"
+            f'CREATE TABLE "samples_{kind}" (series_id INTEGER NOT NULL, time_unix_ms INTEGER NOT NULL,'
+            ' "value" NUMERIC, "known" BOOLEAN, PRIMARY KEY (series_id, time_unix_ms)) WITHOUT ROWID;'
+        )
+        connection.execute("INSERT INTO series VALUES (1, 'jungang', ?, 'pi-1', 'bay-1')", (kind,))
+        connection.execute("INSERT INTO latest VALUES (1, ?)", (times[-1],))
+        rows = [(1, time, time / 2, True) for time in times]
+        connection.executemany(f'INSERT INTO "samples_{kind}" VALUES (?, ?, ?, ?)', rows)  # noqa: S608 - ours
+        connection.commit()
+
+
+@pytest.mark.parametrize("kind", ["bays", "bays-5m"])
+def test_a_file_of_before_there_were_spans_is_laid_out_anew_and_nothing_is_lost(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "series.db"
+    series, times = Series("jungang", "pi-1", kind, "bay-1"), [T0 + 700 * number for number in range(1_000)]
+    old_file(path, kind, times)
+    store = EmbeddedSeriesStore(path)
+    store.write([Sample(series, times[0], {"value": 7, "known": False})])
+    found = store.range(series, "value", 0, 2 * T0)
+    assert found == ((times[0], 7), *((time, plain(time / 2)) for time in times[1:]))
+    assert store.range(series, "known", times[1], times[1] + 1) == ((times[1], True),)
+    assert [one.time_unix_ms for one in store.latest("jungang")] == ([] if kind == "bays-5m" else [times[-1]])
+    store.close()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    assert names == {"series", "latest", f"samples_{kind}"}
+
+
+def test_laying_out_anew_that_breaks_off_leaves_the_file_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "series.db"
+    old_file(path, "bays", [T0, T0 + 1])
+    add_column = layout.add_column
+
+    def broken(connection: sqlite3.Connection, kind: str, field: str, field_type: FieldType) -> None:
+        if field == "known":
+            raise sqlite3.OperationalError("disk I/O error")
+        add_column(connection, kind, field, field_type)
+
+    store = EmbeddedSeriesStore(path)
+    monkeypatch.setattr(layout, "add_column", broken)
+    with pytest.raises(JangteoError, match="disk I/O error"):
+        store.write([sample(T0 + 2)])
+    monkeypatch.undo()
+    store.write([sample(T0 + 2)])
+    assert [time for time, _ in store.range(BAY, "value", 0, 2 * T0)] == [T0, T0 + 1, T0 + 2]
+    store.close()
+
+
+def test_a_reading_costs_the_disk_the_same_however_much_is_stored(store: EmbeddedSeriesStore, tmp_path: Path) -> None:
+    """Pages of the write-ahead log: keyed by series first they grow with every minute, to one page a reading."""
+    stalls = [[Series(f"m-{market}", "pi-1", "bays", f"s-{n}") for n in range(20)] for market in range(100)]
+    sizes = []
+    for minute in range(6):
+        before = wal_frames(tmp_path)
+        for sweep in range(6):
+            time = T0 + (minute * 6 + sweep) * 10_000
+            store.write([Sample(one, time, {"value": sweep}) for market in stalls for one in market])
+        sizes.append(wal_frames(tmp_path) - before)
+    assert max(sizes[1:]) < 1.5 * min(sizes[1:])
+
+
+def wal_frames(folder: Path) -> int:
+    """How many pages have been written to the log so far: it is not checkpointed within this test."""
+    return ((folder / "series.db-wal").stat().st_size if (folder / "series.db-wal").exists() else 0) // 4_120
