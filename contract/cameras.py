@@ -15,6 +15,8 @@ POINTS_MIN, POINTS_MAX = 3, 32
 VIEW_BASE64_LENGTH_MAX = 40_000
 VIEW_S_MAX = 300
 DRILL_S_MAX = 600
+DRILL_SOUND_S = 3
+"""How long a drill sounds, where a device's settings ask for it: long enough to hear that the siren works."""
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 

@@ -52,8 +52,6 @@ class FireSign(StrEnum):
     FLICKERS = "flickers"
     IRREGULAR = "irregular"  # it never repeats itself, as lamps and signs do
     SHINES = "shines"  # brighter than what is around it
-    GROWS = "grows"
-    SMOKE = "smoke"
     BEYOND_COOKING = "beyond-cooking"  # larger, or growing faster, than its cooking zone allows
 
 
@@ -68,10 +66,11 @@ class FireEvent(Event):
     """A camera's fire: raised when confirmed, ongoing while it lasts, cleared after the quiet time.
 
     `reasons` says what spoke for flame, strongest first; `scores` is the score's history up to the decision, one value
-    every `SCORE_STEP_MS`, newest last. A `drill` was asked for beforehand: people are told, nothing sounds.
-    `first_seen_unix_ms` is when the flame was first seen, `decided_unix_ms` when it was confirmed; `media_position_s`
-    is the place of the deciding frame in a file that is played as a camera. `alarm_sounded` says that the device
-    itself switched the market's siren and screens before it published.
+    every `SCORE_STEP_MS`, newest last. A `drill` was asked for beforehand: people are told, and there is no alarm (but
+    where the device's settings ask for it, its sirens sound for a moment). `first_seen_unix_ms` is when the flame was
+    first seen, `decided_unix_ms` when it was confirmed; `media_position_s` is the place of the deciding frame in a file
+    that is played as a camera. `alarm_sounded` says that the device itself switched the market's siren and screens
+    before it published.
     """
 
     phase: Phase

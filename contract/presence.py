@@ -28,8 +28,12 @@ class SignageReport(Payload):
 
 
 class SettingsReport(Payload):
-    """Which settings a device runs, and where its screens' pages are served (on its own loopback)."""
+    """Which settings a device runs, and where its screens' pages are served (on its own loopback).
+
+    `drill_siren`: its sirens sound for a moment when one of its cameras confirms a drill's flame.
+    """
 
     settings_sha256: Sha256
     player_urls: dict[str, Annotated[str, Field(max_length=200)]]
+    drill_siren: bool = False
     time_unix_ms: UnixMs

@@ -11,6 +11,7 @@ from contract.payload import Count, Epoch, Payload, Seq, Share, Text, UnixMs
 READINGS_PER_BATCH_MAX = 500
 
 Live = Literal["live", "unknown"]
+Verdict = Literal["quiet", "suspected", "confirmed"]
 
 
 class BayState(StrEnum):
@@ -126,7 +127,11 @@ class PeopleReading(StatedReading):
 
 
 class CameraReading(StatedReading):
-    """A fire camera's own health and its last score."""
+    """A fire camera's own health, its last score and its verdict.
+
+    While a drill is on, and as long as what it confirmed holds, the verdict is in `drill` and `fire` is quiet; at any
+    other time `drill` is absent. A fire that burnt before a drill began stays one.
+    """
 
     SUBJECT_FIELD: ClassVar[str] = "camera"
 
@@ -135,7 +140,8 @@ class CameraReading(StatedReading):
     frame_age_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     fps: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)] = 0.0
     fire_score: Share = 0.0
-    fire: Literal["quiet", "suspected", "confirmed"] = "quiet"
+    fire: Verdict = "quiet"
+    drill: Verdict | None = None
 
 
 class ScreenReading(StatedReading):

@@ -6,10 +6,13 @@ from grafana_foundation_sdk.models import dashboard as model
 from dashboards import queries, recurring
 from dashboards.frame import FIRE, MARKS_MAX, Panels, framed
 from dashboards.panels import (
+    BLUE,
     GREEN,
     GREY,
     ORANGE,
+    PURPLE,
     RED,
+    Apart,
     Column,
     Line,
     Look,
@@ -28,6 +31,11 @@ FIRE_TEXTS = {
     "quiet": ("이상 없음 / quiet", GREEN),
     "suspected": ("의심 / suspected", ORANGE),
     "confirmed": ("화재 / fire", RED),
+}
+DRILL_TEXTS = {
+    "quiet": ("훈련: 불꽃 없음 / drill: no flame", BLUE),
+    "suspected": ("훈련: 의심 / drill: suspected", BLUE),
+    "confirmed": ("훈련: 불꽃 확인 / drill: flame confirmed", PURPLE),
 }
 SIREN_TEXTS = {"true": ("울림 / sounding", RED), "false": ("조용함 / quiet", GREEN)}
 PHASE_TEXTS = {
@@ -68,7 +76,8 @@ def _now() -> tuple[Builder[model.Panel], ...]:
             "지금 불꽃 점수 / highest fire score now",
             queries.now("cameras", 'max("fire_score")', CAMERA_FIELDS, only='"known" = 1'),
             Look("percentunit", decimals=None, steps=((GREEN, None), (ORANGE, 0.5), (RED, 0.8)), high=1),
-            about="보는 카메라 가운데 가장 높은 점수. The highest of the cameras that see.",
+            about="보는 카메라 가운데 가장 높은 점수, 훈련의 불꽃도 셈."
+            " The highest of the cameras that see; a drill's flame counts too.",
         ),
         recurring.fires_raised(),
     )
@@ -105,8 +114,14 @@ def _fires() -> tuple[Builder[model.Panel], ...]:
             "화재 판단 / verdict of each camera",
             queries.value("cameras", "fire", where=SEEING),
             FIRE_TEXTS,
-            about="빈틈은 카메라가 못 보던 때입니다. A gap: the camera did not see then.",
+            about="빈틈은 카메라가 못 보던 때입니다. 훈련 때 본 것은 제 줄에 따로 나옵니다."
+            " A gap: the camera did not see then. What it saw in a drill has a bar of its own.",
             span=12,
+            apart=Apart(
+                queries.value("cameras", "drill", where=SEEING),
+                "$tag_subject (훈련 / drill)",
+                DRILL_TEXTS,
+            ),
         ),
     )
 

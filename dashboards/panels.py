@@ -58,6 +58,15 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Apart:
+    """Bars of their own under the others, where the same value means something else: another query, other words."""
+
+    query: str
+    alias: str
+    texts: Mapping[str, tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """A column of a table, by its name in the answer."""
 
@@ -181,9 +190,10 @@ def states(
     about: str,
     alias: str = "$tag_subject",
     span: int = 24,
+    apart: Apart | None = None,
 ) -> statetimeline.Panel:
     """A bar for each series, coloured by its text: value → (words, colour). A gap is time without a reading."""
-    return (
+    panel = (
         statetimeline.Panel()
         .title(title)
         .description(about)
@@ -201,6 +211,10 @@ def states(
         .fill_opacity(80)
         .with_target(Influx(query, alias=alias))
     )
+    if apart is None:
+        return panel
+    words = model.DynamicConfigValue("mappings", [_mapping(apart.texts)])
+    return panel.with_target(Influx(apart.query, ref_id="B", alias=apart.alias)).override_by_query("B", [words])
 
 
 def rows(

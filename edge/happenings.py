@@ -102,6 +102,8 @@ class Happenings:
     def on_decision(self, decision: FireDecision) -> None:
         """Take a camera's decision (`edge.ports.FireSink`): siren and screens first, then the outbox."""
         self._alarm.on_decision(decision)
+        if decision.drill and self._settings.drill_siren:
+            self._alarm.sound_drill(decision)
         if decision.phase is Phase.CLEARED:
             self._open_fires.pop(decision.event_id, None)
         else:

@@ -70,6 +70,7 @@ class LifeSigns:
         report = SettingsReport(
             settings_sha256=settings_sha256(self._settings),
             player_urls=dict(self._player_urls()),
+            drill_siren=self._settings.drill_siren and bool(self._settings.sirens),
             time_unix_ms=self._clock.unix_ms(),
         )
         try:

@@ -136,6 +136,11 @@ class AlarmState(Protocol):
         """All active fires, oldest first."""
         ...
 
+    @property
+    def drill_sounds(self) -> bool:
+        """Whether a drill asks the sirens for a sound now; false while there is a fire."""
+        ...
+
     def listen(self, listener: AlarmListener) -> None:
         """Call `listener` now with what is active, and at every change."""
         ...

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, Union
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from contract.access import DeviceIdentity
+from contract.cameras import DRILL_SOUND_S
 from contract.ids import Id
 from edge.cameras.settings import FireSettings
 from edge.gpio import Pin
@@ -135,6 +136,13 @@ class DeviceBlock(SettingsModel):
     screens: Annotated[tuple[ScreenSettings, ...], Field(max_length=8)] = ()
     player: PlayerSettings = PlayerSettings()
     sirens: Annotated[tuple[SirenSettings, ...], Field(max_length=8)] = ()
+    drill_siren: Annotated[
+        bool,
+        Field(
+            description="Whether this device's sirens sound, for "
+            f"{DRILL_SOUND_S} s, when one of its cameras confirms a drill's flame."
+        ),
+    ] = False
     safety: SafetySettings | None = None
     outbox: OutboxSettings = OutboxSettings()
     clock: ClockSettings = ClockSettings()

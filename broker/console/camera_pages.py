@@ -28,6 +28,7 @@ from broker.console.incident_sections import incident_context
 from broker.console.problems import NotHereError
 from broker.console.render import language_of, page
 from broker.console.security import ForbiddenError, Visitor, form_visitor, page_visitor
+from broker.console.stills import still_for
 from broker.console.streams import STREAM_HEADERS
 from broker.console.zone_form import BadZonesError, ZoneInput, inputs_of, read_zones, zones_of
 from contract.cameras import CameraZone, CameraZones
@@ -59,13 +60,9 @@ def get_incident(market: str, incident_id: Number, request: Request, visitor: Se
 
 
 @router.get("/incidents/{incident_id}/stills/{moment}")
-def get_still(incident_id: Number, moment: Moment, _visitor: Seen, console: Composed) -> Response:
-    """One of an incident's pictures. Not kept by the browser: a private one may replace it."""
-    console.incidents.get(incident_id)
-    still = console.stills.get(incident_id, moment)
-    if still is None:
-        raise NotHereError("still", n=incident_id)
-    return Response(still.jpeg, media_type="image/jpeg")
+def get_still(incident_id: Number, moment: Moment, visitor: Seen, console: Composed) -> Response:
+    """One of an incident's pictures; who looks is written down. Not kept by the browser: a private one may follow."""
+    return Response(still_for(console, visitor.user.name, incident_id, moment), media_type="image/jpeg")
 
 
 @router.get(CAMERA)
@@ -88,12 +85,14 @@ async def get_view(market: str, camera: str, visitor: Seen, console: Composed) -
 
 @router.get(CAMERA + "/picture")
 def get_picture(market: str, camera: str, visitor: Seen, console: Composed) -> Response:
-    """The live view's newest picture, to draw zones on."""
+    """The live view's newest picture, to draw zones on. Who looks is written down."""
     if not visitor.may_write:
         raise ForbiddenError("view_right", who=visitor.user.name)
-    shown = console.views.newest(place_of(console.directory.market(market), camera))
+    place = place_of(console.directory.market(market), camera)
+    shown = console.views.newest(place)
     if shown is None:
         raise NotHereError("picture", camera=camera)
+    console.looks.note(visitor.user.name, "camera.picture", f"{market}/{place.identity.device}/{camera}")
     return Response(shown.jpeg, media_type="image/jpeg")
 
 

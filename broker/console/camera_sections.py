@@ -9,10 +9,13 @@ from broker.console.viewing import FRESH_MS, Place
 from broker.console.views import CameraView
 from broker.series.ports import Series
 from broker.stores.incident_models import DRILL
+from contract.cameras import DRILL_SOUND_S
 from contract.events import FireEvent, Phase
 from contract.payload import BadPayloadError
 from contract.telemetry import CameraReading
 
+SIREN_IN_A_DRILL = ("silent", "sounds", "unknown")
+LIVE, QUIET = "live", "quiet"
 FOREBODING_MS = 2000  # a device's clock may be this much behind ours
 
 
@@ -38,13 +41,16 @@ def camera_context(console: Console, market: str, camera: str) -> dict[str, obje
     place, now = place_of(listing, camera), console.clock.unix_ms()
     device, seen = _camera(console, place)
     burning = [one.event for one in console.live.drills(market, now) if one.event.camera == camera]
+    sees_one = seen is not None and seen.state == LIVE and seen.drill not in {None, QUIET}
     drill = console.drills.of(place)
     return {
         "market": listing.market,
         "zones": {one.id: one for one in listing.zones},
         "camera": seen,
         "device": device,
-        "is_drill": any(one.phase is not Phase.CLEARED for one in burning),
+        "is_drill": sees_one or any(one.phase is not Phase.CLEARED for one in burning),
+        "siren_in_a_drill": _siren_in_a_drill(console, place),
+        "drill_sound_s": DRILL_SOUND_S,
         "view": view_state(console, place, now),
         "test": drill,
         "test_runs": drill is not None and drill.ends_unix_ms > now,
@@ -101,9 +107,19 @@ def _newest_event(console: Console, place: Place, since_unix_ms: int) -> FireEve
 def _glimpsed(console: Console, place: Place, since_unix_ms: int) -> int | None:
     identity = place.identity
     heard = console.live.heard(Series(identity.market, identity.device, "cameras", place.camera))
-    if heard is None or not isinstance(heard.reading, CameraReading) or heard.reading.fire == "quiet":
+    if heard is None or not isinstance(heard.reading, CameraReading):
+        return None
+    if (heard.reading.drill or heard.reading.fire) == QUIET:
         return None
     return heard.counts_from_unix_ms if heard.counts_from_unix_ms >= since_unix_ms else None
+
+
+def _siren_in_a_drill(console: Console, place: Place) -> str:
+    """One of `SIREN_IN_A_DRILL`: whether the sirens of the camera's device sound for a drill."""
+    settings = console.live.device(place.identity).settings
+    if settings is None:
+        return "unknown"
+    return "sounds" if settings.drill_siren else "silent"
 
 
 def _camera(console: Console, place: Place) -> tuple[object, CameraView | None]:

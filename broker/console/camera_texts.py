@@ -1,4 +1,4 @@
-"""The texts of a camera's and of an incident's page, in Korean and in English; a part of `texts.TEXTS`."""
+"""The texts of a camera's page, in Korean and in English; a part of `texts.TEXTS`."""
 
 from collections.abc import Mapping
 
@@ -55,13 +55,29 @@ CAMERA_TEXTS: Mapping[str, tuple[str, str]] = {
     # drills
     "drill": ("훈련", "Drill"),
     "drill.what": (
-        "시험으로 켠 불꽃입니다. 사이렌과 대피 화면은 움직이지 않고 관리자에게 훈련 문자만 갑니다.",
-        "A flame lit as a test. Sirens and screens do nothing; managers get a message that says drill.",
+        "시험으로 켠 불꽃입니다. 경보와 대피 화면은 나오지 않고 관리자에게 훈련 문자만 갑니다.",
+        "A flame lit as a test. No alarm, no evacuation screens; managers get a message that says drill.",
+    ),
+    "drill.on": (
+        "훈련 중입니다. 지금 이 카메라가 확인하는 불꽃은 화재가 아니라 훈련으로 다룹니다.",
+        "A drill is on: a flame that this camera confirms now is taken for a test, not for a fire.",
     ),
     "test": ("시험 화재", "Test fire"),
     "test.what": (
-        "불꽃을 알아보는 데서 문자가 닿는 데까지 전 과정을 시험합니다. 사이렌은 울리지 않습니다.",
-        "Tries the whole way from seeing a flame to the message on the phone. No siren sounds.",
+        "불꽃을 알아보는 데서 문자가 닿는 데까지 전 과정을 시험합니다.",
+        "Tries the whole way from seeing a flame to the message on the phone.",
+    ),
+    "test.siren.silent": (
+        "사이렌은 울리지 않습니다(기기 설정 drill_siren).",
+        "No siren sounds (drill_siren in the device's settings).",
+    ),
+    "test.siren.sounds": (
+        "불꽃이 확인되면 기기 {device}의 사이렌이 {n}초 동안 울립니다. 주변에 미리 알리세요.",
+        "Once the flame is confirmed, the siren of device {device} sounds for {n} s: tell the people around first.",
+    ),
+    "test.siren.unknown": (
+        "기기가 설정을 아직 알리지 않아 사이렌이 울리는지 알 수 없습니다.",
+        "The device has not told its settings yet: whether its siren sounds is not known.",
     ),
     "test.card": ("시험 불꽃 화면", "Test flame page"),
     "test.card_what": (
@@ -195,56 +211,4 @@ CAMERA_TEXTS: Mapping[str, tuple[str, str]] = {
     "day.5": ("금", "Fri"),
     "day.6": ("토", "Sat"),
     "day.7": ("일", "Sun"),
-    # an incident's page
-    "incident.page": ("사건 {code}", "Incident {code}"),
-    "incident.drill": ("훈련", "Drill"),
-    "incident.over": ("끝 {time}", "over {time}"),
-    "incident.cameras": ("카메라", "Cameras"),
-    "incident.no_messages": ("보낸 문자가 없습니다.", "No message was sent."),
-    "pictures": ("현장 사진", "Pictures"),
-    "pictures.none": (
-        "사진이 오지 않았거나 보관 기간이 지났습니다.",
-        "No picture came, or its time here is over.",
-    ),
-    "pictures.before": ("불꽃이 있기 전", "Before the flame"),
-    "pictures.first": ("불꽃을 처음 본 때", "When it was first seen"),
-    "pictures.now": ("화재로 확인한 때", "When it was confirmed"),
-    "pictures.alt.before": ("카메라 {camera}, 불꽃이 있기 전의 모습", "Camera {camera}, the place before the flame"),
-    "pictures.alt.first": ("카메라 {camera}, 불꽃을 처음 본 때", "Camera {camera}, when the flame was first seen"),
-    "pictures.alt.now": ("카메라 {camera}, 화재로 확인한 때", "Camera {camera}, when the fire was confirmed"),
-    "pictures.private": ("불 밖은 가림", "hidden outside the fire"),
-    "signs": ("화재로 본 까닭", "Why it was taken for fire"),
-    "signs.none": ("카메라가 까닭을 보내지 않았습니다.", "The camera sent no reasons."),
-    "sign.looks-like-flame": ("불꽃 모양이다", "it looks like flame"),
-    "sign.picture-looks-like-fire": ("장면 전체가 화재 같다", "the whole picture looks like fire"),
-    "sign.flame-colour": ("불꽃 색이다", "it has the colour of flame"),
-    "sign.bright": ("밝다", "it is bright"),
-    "sign.flickers": ("깜박인다", "it flickers"),
-    "sign.irregular": ("되풀이되지 않고 불규칙하다", "it never repeats itself, as lamps and signs do"),
-    "sign.shines": ("둘레보다 빛난다", "it outshines what is around it"),
-    "sign.grows": ("커진다", "it grows"),
-    "sign.smoke": ("연기가 난다", "there is smoke"),
-    "sign.beyond-cooking": ("조리 구역의 한도를 넘었다", "it is beyond what its cooking zone allows"),
-    "strength.very": ("아주 뚜렷함", "very strongly"),
-    "strength.strong": ("뚜렷함", "strongly"),
-    "strength.moderate": ("보통", "moderately"),
-    "strength.weak": ("약함", "weakly"),
-    "plot.seconds": ("확인까지 남은 시간(초)", "seconds before it was confirmed"),
-    "plot.says": (
-        "확인 전 {lasts}초 동안의 화염 점수: 처음 {first}, 마지막 {last}, 가장 높을 때 {highest} (0~1).",
-        "Flame score over {lasts} s before the confirmation: first {first}, last {last}, highest {highest} (0 to 1).",
-    ),
-    "history": ("보고 내역", "Reports"),
-    "history.what": ("무엇", "What"),
-    "history.who": ("누가", "From"),
-    "event.fire": ("화재", "Fire"),
-    "event.drill": ("훈련", "Drill"),
-    "event.still": ("사진", "Picture"),
-    "event.trouble": ("장애", "Fault"),
-    "event.presence": ("기기 연결", "Presence"),
-    "event.path-stalled": ("측정값 미저장", "Readings not stored"),
-    "event.part-stalled": ("중앙 서비스 멈춤", "Central service stalled"),
-    "event.phase.raised": ("시작", "raised"),
-    "event.phase.ongoing": ("계속", "ongoing"),
-    "event.phase.cleared": ("끝", "cleared"),
 }

@@ -15,6 +15,7 @@ from broker.console.feed import Feed
 from broker.console.hub import Change, Hub
 from broker.console.link import Link
 from broker.console.live import LiveState
+from broker.console.looks import Looks
 from broker.console.push import SignagePush
 from broker.console.settings import ConsoleSettings
 from broker.console.shared import SharedSections
@@ -63,6 +64,7 @@ class Console:
     series: SeriesStore
     users: Users
     audit: Audit
+    looks: Looks
     notices: Notices
     incidents: Incidents
     stills: Stills
@@ -159,6 +161,7 @@ def compose(
         return _facts(directory.market(market), live, moment, push)
 
     watch = Watch(directory, facts, incidents, hub, clock)
+    audit = Audit(engine, clock)
     link.on_change(lambda view: hub.tell(Change("link", None, view.model_dump())))
     return Console(
         settings=settings,
@@ -167,7 +170,8 @@ def compose(
         signer=signer,
         series=series,
         users=Users(engine, clock),
-        audit=Audit(engine, clock),
+        audit=audit,
+        looks=Looks(audit, clock),
         notices=notices,
         incidents=incidents,
         stills=Stills(engine),

@@ -247,6 +247,7 @@ def _camera(listing: MarketListing, one: Subject, live: LiveState, moment: Momen
             "fps": known.fps if known else None,
             "fire_score": known.fire_score if known else None,
             "fire": known.fire if known else None,
+            "drill": known.drill if known else None,
         }
     )
 

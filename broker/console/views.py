@@ -91,7 +91,10 @@ class OccupancyView(View):
 
 
 class CameraView(View):
-    """A fire camera: its health, its last score and whether it sees fire."""
+    """A fire camera: its health, its last score and whether it sees fire.
+
+    `drill` is what it sees while a drill is on (`fire` is quiet then), and null at any other time.
+    """
 
     camera: str
     zone: str | None
@@ -104,6 +107,7 @@ class CameraView(View):
     fps: float | None
     fire_score: float | None
     fire: str | None
+    drill: str | None
 
 
 class ScreenView(View):

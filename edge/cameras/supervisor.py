@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Sequence
@@ -13,7 +12,8 @@ from pydantic import ValidationError
 
 from contract.cameras import CameraZone, ViewPicture
 from contract.events import Phase
-from contract.telemetry import CameraReading, Reason
+from contract.telemetry import CameraReading, Reason, Verdict
+from edge.cameras.child import end, environment
 from edge.cameras.decision import decision_of
 from edge.cameras.episode import EpisodeKeeper
 from edge.cameras.health import CameraHealth
@@ -43,7 +43,6 @@ COMMAND = (sys.executable, "-m", "edge.cameras.process")
 REPORT_EVERY_S = 2.0
 SILENT_S_MAX = 5.0
 """The process writes a line every second; without one for this long it is hung or starved, and is killed."""
-END_WITHIN_S = 1.0
 SETTLED_AFTER_S = 10.0
 RESTART_DELAY_S_MIN, RESTART_DELAY_S_MAX = 0.5, 60.0
 CLOCK_EVERY_S = 60.0
@@ -51,8 +50,6 @@ DRILL_ENDS_WITHIN_S = 3.0
 """A flame that is still seen this long after the drill's time is no drill."""
 
 OnView = Callable[[ViewPicture], None]
-
-_SOURCE_ROOT = Path(__file__).resolve().parents[2]
 
 
 class CameraSupervisor:
@@ -90,7 +87,7 @@ class CameraSupervisor:
         self._clock_said_s = 0.0
         self._health = CameraHealth()
         self._keeper = EpisodeKeeper(camera.fire.clear_after_s)
-        self._reported: tuple[str, Reason | None, str | None, str] | None = None
+        self._reported: tuple[str, Reason | None, str | None, Verdict, bool] | None = None
         self._reported_s = 0.0
 
     @property
@@ -111,7 +108,8 @@ class CameraSupervisor:
         """For so long a fire that is confirmed is a drill. One that burns already stays what it is."""
         self._drill_until_s = self._clock.monotonic_s() + lasts_s
         log.warning("camera.drill", camera=self.name, lasts_s=lasts_s)
-        self._order(DrillOrder(lasts_s=lasts_s))
+        self._say_drill(self._clock.monotonic_s())
+        self._tell()
 
     def stop_drill(self) -> None:
         """End the drill."""
@@ -150,7 +148,7 @@ class CameraSupervisor:
     async def _run_process(self) -> None:
         self._health.process_started(self._clock.monotonic_s())
         process = await asyncio.create_subprocess_exec(
-            *self._command, stdin=PIPE, stdout=PIPE, limit=LINE_BYTES_MAX, env=_environment()
+            *self._command, stdin=PIPE, stdout=PIPE, limit=LINE_BYTES_MAX, env=environment()
         )
         try:
             await self._send_settings(process)
@@ -159,7 +157,7 @@ class CameraSupervisor:
             await self._follow(process)
         finally:
             self._process = None
-            await _end(process)
+            await end(process)
         self._health.process_ended(process.returncode)
 
     async def _send_settings(self, process: Process) -> None:
@@ -185,7 +183,12 @@ class CameraSupervisor:
         if self._view_until_s > now_s:
             self._order(ViewOrder(lasts_s=self._view_until_s - now_s))
         if self._drill_until_s > now_s:
-            self._order(DrillOrder(lasts_s=self._drill_until_s - now_s))
+            self._say_drill(now_s)
+
+    def _say_drill(self, now_s: float) -> None:
+        """The process writes it on the pictures of a live view: not on those of a fire that burnt before."""
+        lasts_s = self._drill_until_s - now_s if self._is_drill(now_s) else 0.0
+        self._order(DrillOrder(lasts_s=max(0.0, lasts_s)))
 
     def _say_clock(self, now_s: float) -> None:
         """The hours of zones go by the device's clock: a machine that does not know the time has one that is wrong."""
@@ -259,7 +262,7 @@ class CameraSupervisor:
                 time_unix_ms=self._clock.unix_ms(),
                 score=min(1.0, line.score),
                 fire=line.fire,
-                drill=now_s < self._drill_until_s,
+                drill=self._is_drill(now_s),
                 width_px=line.width_px,
                 height_px=line.height_px,
                 jpeg_base64=line.jpeg_base64,
@@ -272,6 +275,7 @@ class CameraSupervisor:
         self._say(phase)
         if phase is Phase.CLEARED:
             self._keeper.episode = None
+            self._say_drill(self._clock.monotonic_s())
 
     def _say(self, phase: Phase) -> None:
         episode = self._keeper.episode
@@ -301,8 +305,9 @@ class CameraSupervisor:
         """Report when it is time to, and at once when the state has changed."""
         now_s = self._clock.monotonic_s()
         state, reason, detail = self._health.state(now_s)
-        fire = "confirmed" if self._keeper.episode is not None else self._health.fire
-        summary = (state, reason, detail, fire)
+        seen: Verdict = "confirmed" if self._keeper.episode is not None else self._health.fire
+        drill = self._is_drill(now_s)
+        summary = (state, reason, detail, seen, drill)
         if not due and summary == self._reported:
             return
         if self._reported is not None and summary[:2] != self._reported[:2]:
@@ -318,29 +323,12 @@ class CameraSupervisor:
                 frame_age_s=self._health.frame_age_s(now_s),
                 fps=self._health.fps,
                 fire_score=self._health.score,
-                fire=fire,
+                fire="quiet" if drill else seen,
+                drill=seen if drill else None,
             )
         )
 
-
-async def _end(process: Process) -> None:
-    """Close its input, which ends it; kill it if that does not."""
-    if process.stdin is not None:
-        process.stdin.close()
-    try:
-        async with asyncio.timeout(END_WITHIN_S):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-
-
-def _environment() -> dict[str, str]:
-    """The process imports the same code as the agent, wherever the agent was started.
-
-    glibc gives back what a large picture took, instead of keeping it for each thread: 105 MB instead of 120 after a
-    while at 1280 x 720.
-    """
-    paths = [str(_SOURCE_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    memory = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "131072"}
-    return {**os.environ, **memory, "PYTHONPATH": os.pathsep.join(paths)}
+    def _is_drill(self, now_s: float) -> bool:
+        """Whether what is seen now is a test. A fire that burnt before the drill is none; one of a drill stays one."""
+        episode = self._keeper.episode
+        return now_s < self._drill_until_s if episode is None else episode.drill

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import structlog
 
+from contract.cameras import DRILL_SOUND_S
 from contract.events import FireEvent, Phase
 from contract.ids import CLOCK_FLOOR_UNIX_MS
 from edge.ports import ActiveFire, AlarmListener, FireDecision, Timekeeper
@@ -52,6 +53,8 @@ class MarketAlarm:
         self._cleared: OrderedDict[str, None] = OrderedDict()
         self._listeners: list[AlarmListener] = []
         self._told: tuple[ActiveFire, ...] = ()
+        self._drill_of_sound: str | None = None
+        self._drill_sound_until_s = float("-inf")
 
     @property
     def fires(self) -> tuple[ActiveFire, ...]:
@@ -63,13 +66,18 @@ class MarketAlarm:
         """Those that this device's cameras see."""
         return tuple(fire for fire in self.fires if fire.device == self._device)
 
+    @property
+    def drill_sounds(self) -> bool:
+        """Whether a drill asks for a sound now. Never while there is a fire: what sounds then is the fire."""
+        return not self._held and self._clock.monotonic_s() < self._drill_sound_until_s
+
     def listen(self, listener: AlarmListener) -> None:
         """Call `listener` now with what is active, and at every change."""
         self._listeners.append(listener)
         self._tell(listener)
 
     def on_decision(self, decision: FireDecision) -> None:
-        """A camera of this device has decided. A drill is no alarm: nothing sounds, no screen evacuates."""
+        """A camera of this device has decided. A drill is no alarm: no fire is held for it, no screen evacuates."""
         if decision.drill:
             log.info("alarm.drill", event_id=decision.event_id, camera=decision.camera, phase=decision.phase.value)
             return
@@ -78,6 +86,17 @@ class MarketAlarm:
             return
         fire = ActiveFire(decision.first_seen_unix_ms, decision.event_id, self._device, decision.zone, decision.camera)
         self._hold(fire, Source.CAMERA, float("inf"))
+
+    def sound_drill(self, decision: FireDecision) -> None:
+        """A drill of this device's cameras shall be heard: for `DRILL_SOUND_S` from when it is raised, or its end.
+
+        One that is raised while there is a fire is never heard. Sirens look for it twice a second.
+        """
+        if decision.phase is Phase.RAISED and not self._held:
+            self._drill_of_sound = decision.event_id
+            self._drill_sound_until_s = self._clock.monotonic_s() + DRILL_SOUND_S
+        elif decision.phase is Phase.CLEARED and decision.event_id == self._drill_of_sound:
+            self._drill_sound_until_s = float("-inf")
 
     def restore(self, fires: Iterable[ActiveFire]) -> None:
         """Go on sounding for this device's fires of an earlier run, until a camera has had time to see them again."""
@@ -147,6 +166,7 @@ class MarketAlarm:
                 log.warning("alarm.too_many_fires", fires_max=FIRES_MAX)
                 return
             held = self._held[fire.event_id] = _Held(fire)
+            self._drill_sound_until_s = float("-inf")
             log.warning("alarm.fire", source=source.value, **_names(fire))
         held.until_s[source] = until_s
         self._tell_all()

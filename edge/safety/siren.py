@@ -25,6 +25,7 @@ SILENCED_MAX = 256
 class Siren:
     """One siren: sounds while there is a fire that nobody has silenced. A new fire sounds again.
 
+    Without a fire it sounds while a drill asks for it, which cannot be silenced: it is over in a moment.
     A pin that fails is reported as unknown and claimed again; once it works, it is set to what it should be.
     """
 
@@ -76,7 +77,7 @@ class Siren:
         self._follow()
 
     def _follow(self) -> None:
-        wanted = any(fire.event_id not in self._silenced for fire in self._alarm.fires)
+        wanted = any(fire.event_id not in self._silenced for fire in self._alarm.fires) or self._alarm.drill_sounds
         if wanted != self._sounding:
             self._sounding, self._since_unix_ms = wanted, self._clock.unix_ms()
         if self._device is not None:

@@ -42,6 +42,7 @@ from tests.dashboards.market_day import (
     BEAT_MS,
     BEGIN_MS,
     CAMERA_BEAT_MS,
+    CAMERA_DRILL_MS,
     CLOSED_BAY,
     CLOSED_MS,
     DRILL_MS,
@@ -167,7 +168,8 @@ def _agent(device: str) -> Iterator[AgentReading]:
 
 def _camera(camera: str, market: str) -> Iterator[CameraReading]:
     for at_ms in beats(CAMERA_BEAT_MS):
-        burning = market == FAULTY and 0 <= at_ms - FIRE_MS < 5 * MINUTE_MS
+        drill = market == FAULTY and CAMERA_DRILL_MS[0] <= at_ms < CAMERA_DRILL_MS[1]
+        burning = drill or (market == FAULTY and 0 <= at_ms - FIRE_MS < 5 * MINUTE_MS)
         blind = market == FAULTY and at_ms >= END_MS - 10 * MINUTE_MS
         yield CameraReading(
             time_unix_ms=at_ms,
@@ -177,7 +179,8 @@ def _camera(camera: str, market: str) -> Iterator[CameraReading]:
             frame_age_s=600.0 if blind else 0.2,
             fps=0.0 if blind else 5.0,
             fire_score=0.9 if burning else 0.02,
-            fire="confirmed" if burning else "quiet",
+            fire="confirmed" if burning and not drill else "quiet",
+            drill="confirmed" if drill else None,
         )
 
 

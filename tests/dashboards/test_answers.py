@@ -17,6 +17,7 @@ from tests.dashboards.day_samples import write_day
 from tests.dashboards.grafana import ALL, Source, View, queries_of, values, variables_of
 from tests.dashboards.market_day import (
     BEGIN_MS,
+    CAMERA_DRILL_MS,
     CLOSED_BAY,
     CLOSED_MS,
     DAY_MS,
@@ -286,6 +287,20 @@ def test_a_blind_camera_is_not_a_quiet_one(day: Day) -> None:
     assert after
     assert all(score is None for _, score in after), "no score where nothing is seen"
     assert single(answer(day, "fire-cameras", "fires raised", looked)) == 1
+
+
+def test_a_test_fire_is_no_fire_in_the_verdicts(day: Day) -> None:
+    until_ms = CAMERA_DRILL_MS[1]
+    looked = View(until_ms - HOUR_MS, until_ms, variables_of(DASHBOARDS["fire-cameras"]), dict(CHOICES["one"]))
+
+    def said(ref: str) -> dict[str, set[str]]:
+        series = answer(day, "fire-cameras", "verdict of each camera", looked, ref)
+        return {one["tags"]["subject"]: set(values([one])) for one in series}
+
+    assert said("A") == {"main-cam": {"quiet"}, "entrance-cam": {"quiet"}}
+    assert said("B") == {"main-cam": {"confirmed"}}
+    burnt = View(FIRE_MS, FIRE_MS + MINUTE_MS, looked.variables, looked.chosen)
+    assert set(values(answer(day, "fire-cameras", "verdict of each camera", burnt))) == {"confirmed", "quiet"}
 
 
 def test_a_fire_stands_in_the_table_with_the_time_it_took(day: Day) -> None:

@@ -252,6 +252,7 @@ def test_every_word_of_the_contract_has_its_colour() -> None:
     assert set(market_occupancy.BAY_TEXTS) == set(BayState)
     assert set(signage.SHOWING) == literals(ScreenReading, "showing")
     assert set(fire_cameras.FIRE_TEXTS) == literals(CameraReading, "fire")
+    assert set(fire_cameras.DRILL_TEXTS) == literals(CameraReading, "drill")
     assert set(fire_cameras.PHASE_TEXTS) == set(Phase)
     assert set(fleet_health.CLOCK_TEXTS) == literals(AgentReading, "clock_source")
     assert set(fleet_health.CAUSES) == set(GapCause)

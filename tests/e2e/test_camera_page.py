@@ -83,7 +83,7 @@ class Camera:
 
     def confirm(self, *, drill: bool, seq: int = 700) -> FireEvent:
         now = CLOCK.unix_ms()
-        signs = ((FireSign.LOOKS_LIKE_FLAME, 0.93), (FireSign.FLICKERS, 0.7), (FireSign.GROWS, 0.3))
+        signs = ((FireSign.LOOKS_LIKE_FLAME, 0.93), (FireSign.FLICKERS, 0.7), (FireSign.SHINES, 0.3))
         event = FireEvent(
             epoch=EPOCH, seq=seq, event_id=f"{seq:032x}", time_unix_ms=now, phase=Phase.RAISED, zone="b",
             camera="cam-1", score=0.93, first_seen_unix_ms=now - 900, decided_unix_ms=now, drill=drill,

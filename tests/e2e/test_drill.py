@@ -37,6 +37,7 @@ def test_a_test_fire_proves_the_way_and_nothing_sounds(market: RunningMarket, pa
     page.locator("[name=zone-0-remove]").check()
     page.get_by_role("button", name="저장하고 카메라에 보내기").click()
     expect(page.locator("[data-zones=active]")).to_be_visible(timeout=15_000)
+    expect(page.locator("#test")).to_contain_text("사이렌은 울리지 않습니다")
     page.get_by_role("button", name="시험 화재 시작").click()
     expect(page.locator(".step--done")).to_have_count(1, timeout=15_000)
     market.flame("alley-cam")
@@ -44,6 +45,9 @@ def test_a_test_fire_proves_the_way_and_nothing_sounds(market: RunningMarket, pa
     expect(page.locator(".drill--spooled")).to_be_visible(timeout=60_000)
     expect(page.locator(".step--done")).to_have_count(5)
     assert market.fires() == []
+    cameras = [one for device in market.devices().values() for one in device["cameras"]]
+    assert {one["fire"] for one in cameras} == {"quiet"}
+    assert [one["drill"] for one in cameras if one["camera"] == "alley-cam"] == ["confirmed"]
     sirens = [one for device in market.devices().values() for one in device["sirens"]]
     assert [one["sounding"] for one in sirens] == [False, False]
     screens = [one for device in market.devices().values() for one in device["screens"]]

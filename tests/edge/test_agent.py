@@ -225,3 +225,29 @@ async def test_a_drill_goes_out_as_one_and_sounds_nothing_and_a_restart_ends_it(
             over = centre.of(FireEvent)[1]
             assert (over.phase, over.drill, over.event_id) == (Phase.CLEARED, True, drill.event_id)
             assert not factory.pin(17).state
+
+
+@pytest.mark.parametrize("asked", [False, True])
+async def test_a_drill_is_heard_where_the_settings_ask_for_it(
+    tmp_path: Path, factory: MockFactory, bus: MemoryBus, centre: Centre, asked: bool
+) -> None:
+    device = settings(tmp_path, sirens=[SIREN], drill_siren=asked)
+    clock = ManualClock()
+    agent = Agent(device, pin_factory=factory, session=bus.session("jungang.fire-1"), clock=clock)
+    drill = replace(_decision(), drill=True)
+    async with running(centre, agent):
+        await eventually_async(lambda: centre.of(SettingsReport))
+        assert centre.of(SettingsReport)[0].drill_siren is asked
+        agent.on_decision(drill)
+        assert agent.alarm.drill_sounds is asked
+        assert not agent.alarm.fires
+        if asked:
+            await eventually_async(lambda: factory.pin(17).state)
+        real = _decision()
+        agent.on_decision(real)
+        assert factory.pin(17).state, "a fire in a drill is a fire, at once"
+        assert not agent.alarm.drill_sounds
+        agent.on_decision(replace(real, phase=Phase.CLEARED))
+        assert not factory.pin(17).state
+        await eventually_async(lambda: len(centre.of(FireEvent)) == 3)
+        assert [one.alarm_sounded for one in centre.of(FireEvent)] == [False, True, True]

@@ -16,6 +16,7 @@ from broker.stores.users import Users
 from contract.access import DeviceIdentity
 from contract.cameras import CameraCommand, CameraReply, ViewPicture
 from contract.events import FireEvent, FireReason, FireSign, Phase
+from contract.presence import SettingsReport
 from contract.signature import Verifier
 from contract.telemetry import CameraBatch, CameraReading, Reason
 from contract.topics import Topic, TopicFilter
@@ -236,6 +237,16 @@ def record(bench: Bench, event: FireEvent, *messages: NewMessage) -> int:
     return change.incident.incident_id
 
 
+def record_stills(bench: Bench, event: FireEvent) -> None:
+    """The three pictures of a fire, the last one private."""
+    stills = [
+        Picture("jungang", "alley-1", EPOCH, 600 + index, event.event_id, "cam-1", NOW + index, JPEG, moment,
+                private=index == 2)
+        for index, moment in enumerate(("before", "first", "now"))
+    ]  # fmt: skip
+    Incidents(bench.engine, bench.clock).record(stills, lambda _change: ())
+
+
 async def test_a_drill_is_shown_as_a_drill_and_never_as_a_fire(bench: Bench) -> None:
     event = drill_event(bench)
     await see(bench, fire="confirmed", fire_score=0.9)
@@ -251,6 +262,78 @@ async def test_a_drill_is_shown_as_a_drill_and_never_as_a_fire(bench: Bench) -> 
     await bench.say("alley-1", event.model_copy(update={"drill": False, "event_id": "f" * 32, "seq": 501}))
     await eventually_async(lambda: bool(bench.console.live.fires("jungang", NOW)))
     assert "FIRE" in await read(bench, "/markets/jungang"), "a fire during a drill is a fire"
+
+
+async def test_a_drill_shows_in_the_cameras_own_readings_before_any_event(bench: Bench) -> None:
+    await see(bench, drill="quiet")
+    assert "A drill is on" in await read(bench)
+    assert "Drill" in await read(bench, "/markets/jungang")
+    await see(bench, drill="confirmed", fire_score=0.9)
+    for path in ("/markets/jungang", PAGE):
+        page = await read(bench, path)
+        assert "Drill" in page
+        assert not re.search(r"FIRE|Fire confirmed|card--fire|class=\"alarm\"|Quiet", page), path
+    assert "A flame lit as a test" in await read(bench)
+    await see(bench, state="unknown", reason=Reason.FROZEN, drill="confirmed")
+    assert "Drill" not in await read(bench, "/markets/jungang"), "what it saw is not what it sees"
+
+
+@pytest.mark.parametrize(
+    ("sounds", "says"), [(None, "is not known"), (False, "No siren sounds"), (True, "siren of device alley-1 sounds")]
+)
+async def test_the_test_fire_says_whether_a_siren_will_sound(bench: Bench, sounds: bool | None, says: str) -> None:
+    if sounds is not None:
+        settings = SettingsReport(settings_sha256="0" * 64, player_urls={}, drill_siren=sounds, time_unix_ms=NOW)
+        await bench.say("alley-1", settings)
+        await eventually_async(lambda: bench.console.live.device(PLACE.identity).settings is not None)
+    page = await read(bench)
+    assert says in page.split('id="test"')[1]
+
+
+async def test_the_first_glimpse_of_a_drills_flame_is_a_step_of_its_way(bench: Bench) -> None:
+    Device(bench)
+    await press(bench, "test")
+    bench.clock.advance(2)
+    await see(bench, drill="suspected", fire_score=0.6)
+    assert re.search(r"A flame is seen.*?2\.0 s.*?confirmed.*?waiting", await read(bench), re.DOTALL)
+
+
+async def test_who_looks_at_a_picture_is_written_down_once_an_hour(bench: Bench) -> None:
+    event = drill_event(bench).model_copy(update={"drill": False})
+    incident = record(bench, event)
+    record_stills(bench, event)
+    code = bench.console.incidents.get(incident).code
+    Users(bench.engine, bench.clock).ensure("viewer", "x", "viewer")
+
+    def looks() -> list[tuple[str, str]]:
+        rows = bench.console.audit.newest()
+        return sorted((one.who, one.subject) for one in rows if one.action == "incident.picture")
+
+    async with bench.browser() as browser:
+        for moment in ("before", "now", "now"):
+            assert (await browser.get(f"/incidents/{incident}/stills/{moment}")).status_code == 200
+        assert (await browser.get(f"/incidents/{incident}/still")).status_code == 200
+    (manager,) = {who for who, _ in looks()}
+    assert looks() == [(manager, f"jungang/{code}/before"), (manager, f"jungang/{code}/now")]
+    async with bench.client(headers={"accept": "text/html"}) as viewer:
+        assert (await viewer.post("/sign-in", data={"name": "viewer", "password": "x"})).status_code == 303
+        assert (await viewer.get(f"/api/v1/incidents/{incident}/still")).status_code == 200
+    assert ("viewer", f"jungang/{code}/now") in looks()
+    assert len(looks()) == 3
+    bench.clock.advance(3600)
+    async with bench.browser() as browser:
+        await browser.get(f"/incidents/{incident}/still")
+        assert len(looks()) == 4
+        assert "looked at a picture of a fire" in (await browser.get("/health", params={"lang": "en"})).text
+
+
+async def test_who_looks_at_the_last_picture_of_a_view_is_written_down_too(bench: Bench) -> None:
+    bench.console.views.start(PLACE, NOW + 60_000)
+    bench.console.views.note(PLACE.identity, picture())
+    async with bench.browser() as browser:
+        for _ in range(2):
+            assert (await browser.get(f"{PAGE}/picture")).status_code == 200
+    assert audited(bench) == [("camera.picture", "jungang/alley-1/cam-1", "")]
 
 
 async def test_a_test_fire_shows_each_step_and_ends_with_a_verdict(bench: Bench) -> None:
@@ -300,36 +383,21 @@ async def test_an_incidents_page_has_three_stills_reasons_in_words_and_the_score
     reasons = (
         FireReason(sign=FireSign.LOOKS_LIKE_FLAME, strength=0.94),
         FireReason(sign=FireSign.FLICKERS, strength=0.6),
-        FireReason(sign=FireSign.SMOKE, strength=0.1),
+        FireReason(sign=FireSign.SHINES, strength=0.1),
     )
     scores = tuple(number / 20 for number in range(20))
     event = drill_event(bench).model_copy(update={"drill": False, "reasons": reasons, "scores": scores})
     incident = record(bench, event)
     path = f"/markets/jungang/incidents/{incident}"
     assert "No picture came" in await read(bench, path)
-    stills = [
-        Picture(
-            "jungang",
-            "alley-1",
-            EPOCH,
-            600 + index,
-            event.event_id,
-            "cam-1",
-            NOW + index,
-            JPEG,
-            moment,
-            private=index == 2,
-        )
-        for index, moment in enumerate(("before", "first", "now"))
-    ]
-    Incidents(bench.engine, bench.clock).record(stills, lambda _change: ())
+    record_stills(bench, event)
     page = await read(bench, path)
     assert re.search("Before the flame.*?first seen.*?confirmed.*?hidden outside the fire", page, re.DOTALL)
     found = re.findall(r"<span>([^<]+)</span> <b>([^<]+)</b>", page)
     assert found == [
         ("it looks like flame", "very strongly"),
         ("it flickers", "strongly"),
-        ("there is smoke", "weakly"),
+        ("it outshines what is around it", "weakly"),
     ]
     assert "Flame score over 4.8 s before the confirmation: first 0.00, last 0.95, highest 0.95" in page
     (points,) = re.findall(r'points="([^"]+)"', page)

@@ -7,9 +7,10 @@ import pytest
 
 from broker.alerts.stalled import NAMES as STALLED
 from broker.console.camera_pages import ACTIONS
+from broker.console.camera_sections import SIREN_IN_A_DRILL
 from broker.console.incident_sections import STRENGTHS
 from broker.console.render import TEMPLATES
-from broker.console.texts import LANGUAGES, TEXTS, age_text, fault_text, translator
+from broker.console.texts import LANGUAGES, PARTS, TEXTS, age_text, fault_text, translator
 from broker.console.zone_form import KINDS
 from broker.stores.stills import MOMENTS
 from contract.cameras import CameraAction
@@ -45,7 +46,9 @@ DERIVED = {  # keys that templates put together, by what they begin with
     "camera.said.": ("done", "refused", "expired", "waiting"),
     "zones.kind.": KINDS,
     "zones.state.": ("none", "waiting", "active", "rejected"),
-    "audit.camera.": (*(one.value for one in CameraAction), "watched", "zones"),
+    "audit.camera.": (*(one.value for one in CameraAction), "watched", "picture", "zones"),
+    "audit.incident.": ("acknowledge", "picture"),
+    "test.siren.": SIREN_IN_A_DRILL,
     "day.": tuple(map(str, WHOLE_WEEK)),
     "siren.": ("silent", "sounding", "silenced"),
     "reason.": tuple(one.value for one in Reason),
@@ -59,6 +62,10 @@ def test_both_languages_say_it_with_the_same_values(key: str) -> None:
     assert english.strip()
     fields = [{name for _, name, _, _ in Formatter().parse(text) if name} for text in (korean, english)]
     assert fields[0] == fields[1]
+
+
+def test_a_text_is_written_once() -> None:
+    assert sum(map(len, PARTS)) == len(TEXTS)
 
 
 def test_korean_is_korean_and_english_has_no_korean() -> None:

@@ -50,7 +50,10 @@ READINGS: dict[str, tuple[AnyReading, ...]] = {
     "people": (
         PeopleReading(time_unix_ms=T, counter="p", state="unknown", reason=Reason.DEAD, in_count=0, out_count=0),
     ),
-    "cameras": (CameraReading(time_unix_ms=T, camera="c", state="live", fire_score=0.2, frame_age_s=0.1),),
+    "cameras": (
+        CameraReading(time_unix_ms=T, camera="c", state="live", fire_score=0.2, frame_age_s=0.1),
+        CameraReading(time_unix_ms=T, camera="c", state="live", fire_score=0.9, drill="confirmed"),
+    ),
     "screens": (ScreenReading(time_unix_ms=T, screen="s", state="live", showing="notice", item="i", since_unix_ms=T),),
     "sirens": (SirenReading(time_unix_ms=T, siren="s", state="live", sounding=True, since_unix_ms=T),),
     "agents": (

@@ -281,12 +281,43 @@ async def test_a_fire_in_a_drill_is_one_from_raised_to_cleared_and_real_when_it_
         mark.touch()
         await eventually_async(lambda: watched.decisions)
         assert [(one.phase, one.drill) for one in watched.decisions] == [(Phase.RAISED, True)]
+        await eventually_async(lambda: (watched.last.fire, watched.last.drill) == ("quiet", "confirmed"))
         watched.supervisor.stop_drill()
         await eventually_async(lambda: len(watched.decisions) == 3)
+        await eventually_async(lambda: (watched.last.fire, watched.last.drill) == ("confirmed", None))
+        assert all(one.fire == "quiet" for one in watched.readings if one.drill is not None)
         drill, over, real = watched.decisions
         assert (over.phase, over.drill, over.event_id) == (Phase.CLEARED, True, drill.event_id)
         assert (real.phase, real.drill, bool(real.stills)) == (Phase.RAISED, False, True)
         assert real.event_id != drill.event_id
+
+
+async def test_a_drill_is_in_the_readings_from_its_beginning_to_its_end() -> None:
+    async with watching("0", scripted(say(STATUS % "suspected"), WAIT)) as watched:
+        await eventually_async(lambda: (watched.last.fire, watched.last.drill) == ("suspected", None))
+        watched.supervisor.start_drill(60.0)
+        assert (watched.last.fire, watched.last.drill) == ("quiet", "suspected")
+        watched.supervisor.stop_drill()
+        assert (watched.last.fire, watched.last.drill) == ("suspected", None)
+
+
+async def test_a_fire_that_burnt_before_a_drill_stays_one_and_its_view_says_no_drill(tmp_path: Path) -> None:
+    told, over = tmp_path / "told", tmp_path / "over"
+    told.touch()
+    burning = say(FIRE % "confirmed", STATUS % "confirmed", VIEW)
+    wait = f"while not os.path.exists({str(over)!r}): time.sleep(0.02); print({VIEW!r}, flush=True)"
+    async with watching("0", listening(told, burning, wait, say(FIRE % "quiet", VIEW))) as watched:
+        await eventually_async(lambda: watched.decisions and watched.last.fire == "confirmed")
+        watched.supervisor.start_drill(60.0)
+        assert (watched.last.fire, watched.last.drill) == ("confirmed", None)
+        shown = len(watched.pictures)
+        await eventually_async(lambda: len(watched.pictures) > shown)
+        assert not watched.pictures[-1].drill
+        await eventually_async(lambda: '"kind":"drill","lasts_s":0.0' in told.read_text())
+        over.touch()
+        await eventually_async(lambda: watched.pictures[-1].drill)
+        assert [(one.phase, one.drill) for one in watched.decisions] == [(Phase.RAISED, False), (Phase.CLEARED, False)]
+        await eventually_async(lambda: '"kind":"drill","lasts_s":5' in told.read_text())
 
 
 async def test_a_camera_that_cannot_see_is_unknown_and_ends_no_fire_of_another_process(tmp_path: Path) -> None:

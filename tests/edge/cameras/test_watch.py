@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from contract.cameras import CameraZone, Point
+from contract.events import FireSign
 from contract.telemetry import Reason
 from edge.cameras.confirmation import Confirmation
+from edge.cameras.fusion import SIGNS, Seen, signs_of
 from edge.cameras.lines import (
     STILL_BYTES_MAX,
     ClockOrder,
@@ -137,6 +139,12 @@ def test_a_fire_is_said_once_at_once_with_a_still_and_once_when_it_is_over() -> 
         assert not one.private
     assert raised.scores[-1] == 1.0
     assert over.stills == ()
+
+
+def test_every_sign_of_the_contract_is_one_that_is_sent() -> None:
+    by_name = {name: 1.0 for names in SIGNS.values() for name in names}
+    sent = {one.sign for one in signs_of(by_name, Seen(1.0, 1.0))}
+    assert sent | {FireSign.BEYOND_COOKING} == set(FireSign), "tests/edge/cameras/test_zones.py shows the last one"
 
 
 def test_identical_pictures_are_frozen_after_their_time_and_live_again_at_the_first_change() -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from contract.cameras import DRILL_SOUND_S
 from contract.events import FireEvent, Phase
 from edge.ports import ActiveFire, FireDecision
 from edge.safety.alarm import BUS_AGE_S_MAX, FIRES_MAX, REMOTE_TTL_S, RESTORED_TTL_S, MarketAlarm
@@ -50,6 +51,39 @@ def test_a_drill_sounds_nowhere_and_its_end_ends_nothing(clock: ManualClock, ala
     assert [one.event_id for one in alarm.fires] == [real.event_id]
     alarm.on_event(OTHER, ended)
     assert heard == [0, 1, 0]
+
+
+def test_a_drill_that_shall_be_heard_is_so_for_a_moment(clock: ManualClock, alarm: MarketAlarm) -> None:
+    drill = replace(decision(), drill=True)
+    alarm.sound_drill(drill)
+    assert alarm.drill_sounds
+    assert not alarm.fires, "no fire is held for it, no screen evacuates"
+    clock.advance(DRILL_SOUND_S - 0.1)
+    alarm.sound_drill(replace(drill, phase=Phase.ONGOING))
+    assert alarm.drill_sounds
+    clock.advance(0.1)
+    assert not alarm.drill_sounds, "what goes on does not sound again"
+
+
+def test_a_drill_that_is_over_sounds_no_more_and_ends_no_other(clock: ManualClock, alarm: MarketAlarm) -> None:
+    first, second = (replace(decision(), drill=True) for _ in range(2))
+    alarm.sound_drill(first)
+    clock.advance(1)
+    alarm.sound_drill(second)
+    alarm.sound_drill(replace(first, phase=Phase.CLEARED))
+    assert alarm.drill_sounds
+    alarm.sound_drill(replace(second, phase=Phase.CLEARED))
+    assert not alarm.drill_sounds
+
+
+def test_a_fire_goes_before_a_drill(alarm: MarketAlarm) -> None:
+    alarm.sound_drill(replace(decision(), drill=True))
+    fire = decision()
+    alarm.on_decision(fire)
+    assert not alarm.drill_sounds
+    alarm.sound_drill(replace(decision(), drill=True))
+    alarm.on_decision(replace(fire, phase=Phase.CLEARED))
+    assert not alarm.drill_sounds, "neither the one before nor the one during the fire is heard after it"
 
 
 def told(device: str = OTHER, event_id: str | None = None) -> ActiveFire:

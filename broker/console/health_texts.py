@@ -1,0 +1,41 @@
+"""The texts of the page of health, and of the audit log on it, in Korean and in English; a part of `texts.TEXTS`."""
+
+from collections.abc import Mapping
+
+HEALTH_TEXTS: Mapping[str, tuple[str, str]] = {
+    # health
+    "health": ("상태", "Health"),
+    "health.ok": ("모든 부분이 정상입니다.", "Every part is working."),
+    "health.degraded": ("정상이 아닌 부분이 있습니다.", "Some part is not working."),
+    "health.part": ("부분", "Part"),
+    "health.state": ("상태", "State"),
+    "health.detail": ("자세히", "Detail"),
+    "part.ok": ("정상", "OK"),
+    "part.degraded": ("저하", "Degraded"),
+    "part.stale": ("응답 없음", "Silent"),
+    "part.down": ("중단", "Down"),
+    "audit": ("최근 조작", "What people did"),
+    "audit.who": ("누가", "Who"),
+    "audit.action": ("무엇을", "What"),
+    "audit.subject": ("대상", "To what"),
+    "audit.sign-in": ("로그인", "signed in"),
+    "audit.sign-in.failed": ("로그인 실패", "failed to sign in"),
+    "audit.sign-out": ("로그아웃", "signed out"),
+    "audit.incident.acknowledge": ("사건 확인", "acknowledged"),
+    "audit.incident.picture": ("현장 사진 봄", "looked at a picture of a fire"),
+    "audit.notice.push": ("알림 보냄", "sent a notice"),
+    "audit.notice.withdraw": ("알림 내림", "withdrew a notice"),
+    "audit.siren.silence": ("사이렌 끔", "silenced a siren"),
+    "audit.camera.view": ("카메라 실시간 보기", "asked for a live view"),
+    "audit.camera.stop-view": ("실시간 보기 끝냄", "ended a live view"),
+    "audit.camera.watched": ("실시간 화면 봄", "watched a live view"),
+    "audit.camera.accept-view": ("기준 화면 저장", "set a camera's reference picture"),
+    "audit.camera.drill": ("시험 화재 시작", "started a test fire"),
+    "audit.camera.stop-drill": ("시험 화재 끝냄", "ended a test fire"),
+    "audit.camera.picture": ("카메라의 마지막 화면 봄", "looked at a camera's last picture"),
+    "audit.camera.zones": ("화면 구역 바꿈", "changed a camera's zones"),
+    "audit.dead_letter.replay": ("거절된 수신 다시 넣음", "asked to replay dead letters"),
+    "audit.dead_letter.forget": ("거절된 수신 지움", "forgot a dead letter"),
+    "audit.empty": ("기록이 없습니다.", "Nothing is recorded."),
+    "when": ("때", "When"),
+}
