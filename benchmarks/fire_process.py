@@ -1,7 +1,6 @@
 """A camera's whole process on real clips: its memory, and its processor time per analysed frame, decoding included."""
 
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.fire_clips import ROOT
+from edge.cameras.child import COMMAND, environment
 from edge.cameras.lines import WatchSettings
 from edge.cameras.settings import FireSettings
 
@@ -27,9 +27,14 @@ def print_process(data: Path, rows: Sequence[dict[str, str]]) -> None:
 
 def _print_one(path: Path, size: str) -> None:
     settings = WatchSettings(camera="bench", source=str(path), loop=True)
-    command = [sys.executable, "-m", "edge.cameras.process"]
     process = subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True
+        COMMAND,
+        cwd=ROOT,
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
     )
     with process:
         if process.stdin is None:

@@ -19,6 +19,7 @@ CANDIDATE_PX_MIN = 10
 COLOURED_MAX = 6
 COLOURED_PX_MIN = 4
 CORES_MAX = 3
+SPOTS_MAX = 6
 
 _GROW = np.ones((3, 3), np.uint8)
 _JOIN = np.ones((5, 5), np.uint8)
@@ -52,6 +53,25 @@ class Candidate:
         """The same rectangle as fractions of a picture of `shape` (height, width)."""
         height, width = shape[:2]
         return Region(self.x / width, self.y / height, self.w / width, self.h / height, score)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spot:
+    """A burnt-out spot of the shrunk picture: its rectangle, its middle and its size in pixels."""
+
+    x: int
+    y: int
+    w: int
+    h: int
+    px: int
+    middle_x: float
+    middle_y: float
+    pixels: NDArray[np.bool_]
+
+    def within(self, candidate: Candidate) -> bool:
+        """Whether its middle lies in the region's rectangle."""
+        across = candidate.x <= self.middle_x < candidate.x + candidate.w
+        return across and candidate.y <= self.middle_y < candidate.y + candidate.h
 
 
 def candidates(flickering: NDArray[np.bool_], px_min: int = CANDIDATE_PX_MIN) -> list[Candidate]:
@@ -97,40 +117,55 @@ def coloured_candidates(
     ]
 
 
-def core_candidates(
-    core: NDArray[np.bool_], coloured: NDArray[np.bool_], turns: NDArray[np.float32], known: Sequence[Candidate]
-) -> list[Candidate]:
-    """Compact burnt-out spots with the warm pixels around them, three at most, the largest first.
+def burnt_out_spots(core: NDArray[np.bool_]) -> list[Spot]:
+    """The compact connected parts of the burnt-out pixels, six at most, the largest first.
 
-    A spot that fills most of a region in `known`, or more than a twentieth of the picture, is none of its own.
+    What fills more than a twentieth of the picture, or little of its own rectangle, is none.
     """
-    _, labels, boxes, _ = cv2.connectedComponentsWithStats(core.view(np.uint8))
-    found: list[Candidate] = []
+    _, labels, boxes, middles = cv2.connectedComponentsWithStats(core.view(np.uint8))
+    found: list[Spot] = []
     for label in np.argsort(-boxes[1:, cv2.CC_STAT_AREA], kind="stable") + 1:
         x, y, w, h, size = (int(v) for v in boxes[label])
-        if size < COLOURED_PX_MIN or len(found) == CORES_MAX:
+        if size < COLOURED_PX_MIN or len(found) == SPOTS_MAX:
             break
-        if w * h > _CORE_SHARE_MAX * core.size or size < _CORE_FILL_MIN * w * h:
+        if w * h <= _CORE_SHARE_MAX * core.size and size >= _CORE_FILL_MIN * w * h:
+            pixels = labels[y : y + h, x : x + w] == label
+            found.append(Spot(x, y, w, h, size, float(middles[label][0]), float(middles[label][1]), pixels))
+    return found
+
+
+def core_candidates(
+    spots: Sequence[Spot], coloured: NDArray[np.bool_], turns: NDArray[np.float32], known: Sequence[Candidate]
+) -> list[Candidate]:
+    """Burnt-out spots with the warm pixels around them, three at most, in the same order.
+
+    A spot that fills most of a region in `known` is none of its own.
+    """
+    found: list[Candidate] = []
+    for spot in spots:
+        if len(found) == CORES_MAX:
+            break
+        if any(_same(spot, one) for one in known):
             continue
-        if any(_same(x, y, w, h, one) for one in known):
-            continue
-        top, left = max(0, y - _CORE_RIM_PX), max(0, x - _CORE_RIM_PX)
-        bottom, right = min(core.shape[0], y + h + _CORE_RIM_PX), min(core.shape[1], x + w + _CORE_RIM_PX)
+        top, left = max(0, spot.y - _CORE_RIM_PX), max(0, spot.x - _CORE_RIM_PX)
+        bottom = min(coloured.shape[0], spot.y + spot.h + _CORE_RIM_PX)
+        right = min(coloured.shape[1], spot.x + spot.w + _CORE_RIM_PX)
         window = slice(top, bottom), slice(left, right)
-        area = cv2.dilate((labels[window] == label).view(np.uint8), _RIM) > 0
-        area &= coloured[window]
+        area = np.zeros((bottom - top, right - left), np.uint8)
+        area[spot.y - top :, spot.x - left :][: spot.h, : spot.w] = spot.pixels
+        area = (cv2.dilate(area, _RIM) > 0) & coloured[window]
         lively = area & (turns[window] > _ACTIVE_TURNS_MIN)
         if area.any():
             found.append(Candidate(left, top, right - left, bottom - top, area, lively if lively.any() else area))
     return found
 
 
-def _same(x: int, y: int, w: int, h: int, other: Candidate) -> bool:
-    """Whether the rectangle and the region are much the same: intersection over union."""
-    across = min(x + w, other.x + other.w) - max(x, other.x)
-    down = min(y + h, other.y + other.h) - max(y, other.y)
+def _same(spot: Spot, other: Candidate) -> bool:
+    """Whether the rectangles of the spot and of the region are much the same: intersection over union."""
+    across = min(spot.x + spot.w, other.x + other.w) - max(spot.x, other.x)
+    down = min(spot.y + spot.h, other.y + other.h) - max(spot.y, other.y)
     both = max(0, across) * max(0, down)
-    return both > _CORE_SAME_MIN * (w * h + other.w * other.h - both)
+    return both > _CORE_SAME_MIN * (spot.w * spot.h + other.w * other.h - both)
 
 
 def _coloured(

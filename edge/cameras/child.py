@@ -2,8 +2,12 @@
 
 import asyncio
 import os
+import sys
 from asyncio.subprocess import Process
 from pathlib import Path
+
+COMMAND = (sys.executable, "-P", str(Path(__file__).with_name("process.py")))
+"""Run as a file, not as a module: it says what it does not want in its memory before any package is imported."""
 
 END_WITHIN_S = 1.0
 

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.cameras.picture import made_smaller
 from edge.cameras.ports import Picture, Region
 
 CROP_PX = 64
@@ -32,16 +33,20 @@ def crop_of(image: Picture, region: Region) -> Picture:
     left = _moved_inside(round((region.x + region.w / 2) * width - side / 2), side, width)
     top = _moved_inside(round((region.y + region.h / 2) * height - side / 2), side, height)
     inner = image[max(0, top) : top + side, max(0, left) : left + side]
-    above, before = max(0, -top), max(0, -left)
-    below, after = side - above - inner.shape[0], side - before - inner.shape[1]
-    if above or below or before or after:
-        inner = np.asarray(cv2.copyMakeBorder(inner, above, below, before, after, cv2.BORDER_REPLICATE), np.uint8)
-    return _resized(inner, CROP_PX)
+    if inner.shape[0] == inner.shape[1] == side:
+        return _resized(inner, CROP_PX, CROP_PX)
+    # Made small before its edge is repeated: a large square around a small picture would be mostly edge.
+    high, wide = (max(1, round(length * CROP_PX / side)) for length in inner.shape[:2])
+    above, before = (round(max(0, -begin) * CROP_PX / side) for begin in (top, left))
+    above, before = min(above, CROP_PX - high), min(before, CROP_PX - wide)
+    below, after = CROP_PX - high - above, CROP_PX - wide - before
+    small = _resized(inner, wide, high)
+    return np.asarray(cv2.copyMakeBorder(small, above, below, before, after, cv2.BORDER_REPLICATE), np.uint8)
 
 
 def whole_of(image: Picture) -> Picture:
     """The whole picture squeezed to 96 x 96."""
-    return _resized(image, FRAME_PX)
+    return _resized(image, FRAME_PX, FRAME_PX)
 
 
 def blob_of(pictures: Sequence[Picture]) -> NDArray[np.float32]:
@@ -57,7 +62,7 @@ def _moved_inside(begin: int, side: int, length: int) -> int:
     return min(max(begin, 0), length - side)
 
 
-def _resized(image: Picture, side_px: int) -> Picture:
-    shrinks = min(image.shape[:2]) > side_px
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, (side_px, side_px), interpolation=how), np.uint8)
+def _resized(image: Picture, width: int, height: int) -> Picture:
+    if image.shape[0] > height and image.shape[1] > width:
+        return made_smaller(image, (width, height))
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)

@@ -37,9 +37,10 @@ class FlameColour:
 
 def flame_colour(image: Picture) -> FlameColour:
     """The flame-coloured pixels of a blue-green-red picture."""
-    blue, green, red = (channel.astype(np.int16) for channel in cv2.split(image))
-    warm = (red >= WARM_RED_MIN) & (red - blue >= WARM_RED_OVER_BLUE_MIN)
-    warm &= (red >= green) & (green + CAMERA_TINT_MAX >= blue)
-    core = (red >= CORE_RED_MIN) & (green >= CORE_GREEN_MIN) & (red >= blue) & (green + CAMERA_TINT_MAX // 2 >= blue)
+    blue, green, red = cv2.split(image)
+    blue_over_green = cv2.subtract(blue, green)  # 0 where it is not: the cheap way to compare bytes without overflow
+    warm = (red >= WARM_RED_MIN) & (cv2.subtract(red, blue) >= WARM_RED_OVER_BLUE_MIN)
+    warm &= (red >= green) & (blue_over_green <= CAMERA_TINT_MAX)
+    core = (red >= CORE_RED_MIN) & (green >= CORE_GREEN_MIN) & (red >= blue) & (blue_over_green <= CAMERA_TINT_MAX // 2)
     near_warm = cv2.dilate(warm.view(np.uint8), _RIM) > 0
     return FlameColour(warm=warm, core=core & near_warm)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from contract.events import FireSign
+from edge.cameras.carried import Carried
 from edge.cameras.ports import Strength
 from edge.cameras.ramp import Ramp
 
@@ -47,10 +48,23 @@ def fused_score(by_name: Mapping[str, float], seen: Seen) -> float:
     return min(_LOOKS(seen), weakest)
 
 
-def signs_of(by_name: Mapping[str, float], seen: Seen) -> tuple[Strength, ...]:
-    """The signs that people are told."""
-    looked = (
-        Strength(FireSign.LOOKS_LIKE_FLAME, seen.region),
-        Strength(FireSign.PICTURE_LOOKS_LIKE_FIRE, seen.whole),
-    )
-    return looked + tuple(Strength(sign, min(by_name[name] for name in names)) for sign, names in SIGNS.items())
+_TRAVELS: Ramp[Carried] = Ramp("travels", lambda carried: carried.travel, none_at=0.75, full_at=1.5)
+_BREATHES: Ramp[Carried] = Ramp("breathes", lambda carried: carried.breaths_per_s, none_at=1.0, full_at=2.0)
+
+
+def carried_score(by_name: Mapping[str, float], carried: Carried, seen: Seen) -> float:
+    """0..1 of a burnt-out spot that is carried: what flickers at a fixed place cannot be asked of it.
+
+    `by_name` are the strengths of `evidence.appearances`. Instead the spot has to travel and to breathe, and both
+    networks have to be sure: a lamp that is carried does the first, and may seem to do the second.
+    """
+    return min(_SURE(seen), _TRAVELS(carried), _BREATHES(carried), *by_name.values())
+
+
+def signs_of(by_name: Mapping[str, float], seen: Seen, carried: Carried | None = None) -> tuple[Strength, ...]:
+    """The signs that people are told; of a spot that is carried, that it flickers is that it breathes."""
+    told = {sign: min(by_name[name] for name in names) for sign, names in SIGNS.items() if by_name.keys() >= set(names)}
+    if carried is not None:
+        told[FireSign.FLICKERS] = _BREATHES(carried)
+    looks = {FireSign.LOOKS_LIKE_FLAME: seen.region, FireSign.PICTURE_LOOKS_LIKE_FIRE: seen.whole}
+    return tuple(Strength(sign, strength) for sign, strength in (looks | told).items())

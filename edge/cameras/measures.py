@@ -1,11 +1,24 @@
 """What is measured of a region of a scene: the numbers behind each kind of evidence."""
 
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.cameras.candidates import CANDIDATE_PX_MIN, Candidate
-from edge.cameras.evidence import TURNS_PER_S_MIN, Evidence
+from edge.cameras.evidence import (
+    CHANGES_PATTERN,
+    FLICKERS_WITHIN,
+    NEVER_REPEATS,
+    NOT_IN_UNISON,
+    NOT_RIGID,
+    TURNS_PER_S_MIN,
+    Appearance,
+    Evidence,
+    appearances,
+)
 from edge.cameras.ports import Picture
 from edge.cameras.repetition import novelty, variety
 from edge.cameras.scene import Scene, View
@@ -20,35 +33,90 @@ _RIM_PX = 4
 _RING = np.ones((2 * _RIM_PX + 1, 2 * _RIM_PX + 1), np.uint8)
 
 
-def evidence_of(scene: Scene, view: View, candidate: Candidate) -> Evidence | None:
-    """What is measured of a candidate region; None where it is no flame for sure.
-
-    That is where it has hardly any flame colour now, or hardly flickers: the rest costs ten times as much to measure.
-    """
-    window, flickering = candidate.window, candidate.flickering
-    turns_per_s = scene.flicker.rate(window, flickering)
-    if turns_per_s <= TURNS_PER_S_MIN:
-        return None
+def appearance_of(view: View, candidate: Candidate) -> Appearance | None:
+    """What one picture shows of a candidate region; None where it has hardly any flame colour now."""
+    window = candidate.window
     coloured = candidate.area & view.flame[window]
-    if int(coloured.sum()) < CANDIDATE_PX_MIN // 2:
+    count = np.count_nonzero(coloured)
+    if count < CANDIDATE_PX_MIN // 2:
         return None
     pixels = view.image[window][coloured].astype(np.float32)
     blue, green, red = pixels[:: 1 + len(pixels) // _SAMPLE_PX_MAX].T
     hues = green / np.maximum(red, 1.0)
-    levels = _recent_levels(scene, candidate)
-    return Evidence(
+    return Appearance(
         red_high=_quantile(red, 0.9) * 255.0 / view.white,
         saturation_high=_quantile(red - blue, 0.9) * 255.0 / view.white,
-        core_share=float(view.core[window][coloured].mean()),
+        core_share=np.count_nonzero(view.core[window] & coloured) / count,
         hue_spread=_quantile(hues, 0.9) - _quantile(hues, 0.1),
-        turns_per_s=turns_per_s,
-        flicker_share=_flicker_share(candidate, scene.lately[window], view.core[window]),
-        unison=_unison([change[window][flickering] for change in scene.changes]),
-        rigidity=_rigidity(scene.last.image, view.image, candidate),
-        colour_share=int(coloured.sum()) / int(candidate.area.sum()),
-        novelty=novelty(levels),
-        variety=variety(levels),
+        colour_share=count / np.count_nonzero(candidate.area),
         over_surroundings=_over_surroundings(view.image[:, :, 2], candidate),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Promise:
+    """The kinds of evidence that cost little to measure, none of them absent."""
+
+    appearance: Appearance
+    turns_per_s: float
+    flicker_share: float
+    unison: float
+
+
+def evidence_of(scene: Scene, view: View, candidate: Candidate) -> Evidence | None:
+    """What is measured of a candidate region; None where it is no flame for sure.
+
+    That is where any kind of evidence is not there at all. The cheap kinds are measured first: most regions lack one,
+    and the whole costs ten times as much.
+    """
+    return evidences_of(scene, view, [candidate], 1)[0]
+
+
+def evidences_of(scene: Scene, view: View, candidates: Sequence[Candidate], whole_max: int) -> list[Evidence | None]:
+    """What is measured of each candidate region, see `evidence_of`, of `whole_max` of them in whole.
+
+    The first come first: for what comes after so many that have all the cheap kinds, None.
+    """
+    found: list[Evidence | None] = []
+    left = whole_max
+    for candidate in candidates:
+        promise = _promise(scene, view, candidate) if left > 0 else None
+        left -= promise is not None
+        found.append(_whole(scene, view, candidate, promise) if promise else None)
+    return found
+
+
+def _promise(scene: Scene, view: View, candidate: Candidate) -> _Promise | None:
+    window, flickering = candidate.window, candidate.flickering
+    turns_per_s = scene.flicker.rate(window, flickering)
+    if turns_per_s <= TURNS_PER_S_MIN:
+        return None
+    appearance = appearance_of(view, candidate)
+    if appearance is None or min(appearances(appearance).values()) <= 0.0:
+        return None
+    flicker_share = _flicker_share(candidate, scene.lately[window], view.core[window])
+    unison = _unison([change[window][flickering] for change in scene.changes])
+    if FLICKERS_WITHIN.of(flicker_share) <= 0.0 or NOT_IN_UNISON.of(unison) <= 0.0:
+        return None
+    return _Promise(appearance, turns_per_s, flicker_share, unison)
+
+
+def _whole(scene: Scene, view: View, candidate: Candidate, promise: _Promise) -> Evidence | None:
+    levels = _recent_levels(scene, candidate)
+    new, varied = novelty(levels), variety(levels)
+    if NEVER_REPEATS.of(new) <= 0.0 or CHANGES_PATTERN.of(varied) <= 0.0:
+        return None
+    rigidity = _rigidity(scene.last.image, view.image, candidate)
+    if NOT_RIGID.of(rigidity) <= 0.0:
+        return None
+    return Evidence(
+        **asdict(promise.appearance),
+        turns_per_s=promise.turns_per_s,
+        flicker_share=promise.flicker_share,
+        unison=promise.unison,
+        rigidity=rigidity,
+        novelty=new,
+        variety=varied,
     )
 
 
@@ -73,9 +141,11 @@ def _over_surroundings(red: NDArray[np.uint8], candidate: Candidate) -> float:
     right = min(width, candidate.x + candidate.w + _RIM_PX)
     area = np.zeros((bottom - top, right - left), np.uint8)
     area[candidate.y - top :, candidate.x - left :][: candidate.h, : candidate.w] = candidate.area
-    rim = (cv2.dilate(area, _RING) > 0) & (area == 0)
-    place = red[top:bottom, left:right]
-    return float(place[area > 0].mean()) - float(place[rim].mean()) if rim.any() else 255.0
+    rim = cv2.dilate(area, _RING) - area
+    if not rim.any():
+        return 255.0
+    place = np.ascontiguousarray(red[top:bottom, left:right])
+    return float(cv2.mean(place, area)[0]) - float(cv2.mean(place, rim)[0])
 
 
 def _flicker_share(candidate: Candidate, lately: NDArray[np.float32], core: NDArray[np.bool_]) -> float:

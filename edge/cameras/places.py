@@ -11,7 +11,6 @@ PLACES_MAX = 16
 _FORGET_S = 1.0
 _SMOOTHING_S = 0.5
 _REACH = 0.02
-_SIZE_MEMORY_S = 2.0
 _RANK_S = 0.04
 
 
@@ -22,7 +21,6 @@ class Place:
     region: Region
     first_s: float
     last_s: float
-    usual_size: float
     looked_s: float = -math.inf
     flame: float | None = None
     smoke: float | None = None
@@ -36,10 +34,6 @@ class Place:
             self.flame += (looks.flame - self.flame) * share
             self.smoke += (looks.smoke - self.smoke) * share
         self.looked_s = time_s
-
-    def growth(self) -> float:
-        """Its area over the one it usually had in the last two seconds."""
-        return self.region.w * self.region.h / self.usual_size if self.usual_size > 0.0 else 1.0
 
 
 @dataclass(slots=True, eq=False)
@@ -55,12 +49,9 @@ class Places:
         for region in regions:
             best = max(free, key=lambda place: _overlap(place.region, region), default=None)
             if best is None or _overlap(best.region, region) <= 0.0:
-                size = region.w * region.h
-                found.append(Place(region, first_s=time_s, last_s=time_s, usual_size=size))
+                found.append(Place(region, first_s=time_s, last_s=time_s))
                 continue
             free.remove(best)
-            share = 1.0 - math.exp(-(time_s - best.last_s) / _SIZE_MEMORY_S)
-            best.usual_size += (region.w * region.h - best.usual_size) * share
             best.region, best.last_s = region, time_s
             found.append(best)
         self._places = (free + found)[-PLACES_MAX:]

@@ -1,4 +1,4 @@
-"""One camera's process: `python -m edge.cameras.process`.
+"""One camera's process, see `edge.cameras.child.COMMAND`.
 
 Settings come as the first line of standard input and orders as later ones, lines go to standard output
 (`edge.cameras.lines`), logs to standard error. The process ends when its input ends, so it never outlives its parent,
@@ -14,6 +14,10 @@ import sys
 import threading
 from collections import deque
 from typing import IO
+
+if __name__ == "__main__":
+    # Four megabytes of OpenSSL, which asyncio and hashlib load where they find it: no connection here is Python's own.
+    sys.modules |= dict.fromkeys(("_ssl", "_hashlib"))  # type: ignore[arg-type]  # None is how an import is refused
 
 import structlog
 from pydantic import ValidationError

@@ -18,5 +18,9 @@ class Ramp(Generic[E]):
 
     def __call__(self, evidence: E) -> float:
         """The strength 0..1 of this kind of evidence."""
-        share = (self.measure(evidence) - self.none_at) / (self.full_at - self.none_at)
+        return self.of(self.measure(evidence))
+
+    def of(self, measured: float) -> float:
+        """The strength 0..1 of a measure that has been taken already."""
+        share = (measured - self.none_at) / (self.full_at - self.none_at)
         return min(1.0, max(0.0, share))

@@ -19,23 +19,29 @@ _MOMENTS_MAX = 16
 class RecentMoments:
     """The brightness of one scene over the last one and a half seconds, sixteen pictures at most.
 
-    About 1.2 MB at 320 x 240. `brightness` is height x width of uint8.
+    1.2 MB at 320 x 240. `brightness` is height x width of uint8.
     """
 
     def __init__(self, brightness: NDArray[np.uint8], time_s: float) -> None:
-        self._moments: deque[tuple[float, NDArray[np.uint8]]] = deque([(time_s, brightness)], maxlen=_MOMENTS_MAX)
+        self._pictures = np.zeros((_MOMENTS_MAX, *brightness.shape), np.uint8)
+        self._pictures[0] = brightness
+        self._times_s = deque([time_s], maxlen=_MOMENTS_MAX)
+        self._next = 1
 
     def take(self, brightness: NDArray[np.uint8], time_s: float) -> None:
         """Remember one more picture, unless it follows too soon, and forget what is too old."""
-        if time_s - self._moments[-1][0] < SPACING_S_MIN:
+        if time_s - self._times_s[-1] < SPACING_S_MIN:
             return
-        self._moments.append((time_s, brightness))
-        while time_s - self._moments[0][0] > MEMORY_S:
-            self._moments.popleft()
+        self._pictures[self._next] = brightness
+        self._next = (self._next + 1) % _MOMENTS_MAX
+        self._times_s.append(time_s)
+        while time_s - self._times_s[0] > MEMORY_S:
+            self._times_s.popleft()
 
     def levels(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float32]:
-        """The levels of some pixels: moments x pixels."""
-        return np.stack([moment[rows, columns] for _, moment in self._moments]).astype(np.float32)
+        """The levels of some pixels: moments x pixels, oldest first."""
+        kept = np.arange(self._next - len(self._times_s), self._next) % _MOMENTS_MAX
+        return self._pictures[kept[:, None], rows, columns].astype(np.float32)
 
 
 def novelty(levels: NDArray[np.float32]) -> float:

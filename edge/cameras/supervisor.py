@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from pydantic import ValidationError
 from contract.cameras import CameraZone, ViewPicture
 from contract.events import Phase
 from contract.telemetry import CameraReading, Reason, Verdict
-from edge.cameras.child import end, environment
+from edge.cameras.child import COMMAND, end, environment
 from edge.cameras.decision import decision_of
 from edge.cameras.episode import EpisodeKeeper
 from edge.cameras.health import CameraHealth
@@ -39,7 +38,6 @@ from runtime.backoff import Backoff
 
 log = structlog.get_logger(__name__)
 
-COMMAND = (sys.executable, "-m", "edge.cameras.process")
 REPORT_EVERY_S = 2.0
 SILENT_S_MAX = 5.0
 """The process writes a line every second; without one for this long it is hung or starved, and is killed."""

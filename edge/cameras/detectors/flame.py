@@ -2,12 +2,22 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
-from edge.cameras.candidates import COLOURED_PX_MIN, Candidate, candidates, coloured_candidates, core_candidates
+from edge.cameras.candidates import (
+    COLOURED_PX_MIN,
+    Candidate,
+    Spot,
+    burnt_out_spots,
+    candidates,
+    coloured_candidates,
+    core_candidates,
+)
+from edge.cameras.carried import Carried, SpotsFollowed
 from edge.cameras.crops import crop_of
-from edge.cameras.evidence import strengths
-from edge.cameras.fusion import LOOKS_MIN, Seen, fused_score, signs_of
-from edge.cameras.measures import evidence_of
+from edge.cameras.evidence import Evidence, appearances, strengths
+from edge.cameras.fusion import LOOKS_MIN, Seen, carried_score, fused_score, signs_of
+from edge.cameras.measures import appearance_of, evidences_of
 from edge.cameras.network import FireNetworks
 from edge.cameras.places import Place, Places, in_turn
 from edge.cameras.ports import Detection, Frame, Region
@@ -15,7 +25,10 @@ from edge.cameras.scene import Scene, View, begun, continues, view_of
 from edge.cameras.settings import FireSettings
 
 LOOKS_MAX = 3
-"""Crops that the network is shown of one frame. Thirteen regions at most are found: each is seen within a second."""
+"""Looks at one frame, crops or the whole of it. Thirteen regions at most are found: each is seen within a second."""
+
+MEASURED_MAX = 6
+"""Regions whose evidence is measured in whole in one frame: of more that flicker, those that look most like flame."""
 
 _WHOLE_EVERY_S = 0.25
 _WHOLE_SMOOTHING_S = 1.0
@@ -33,6 +46,7 @@ class FlameDetector:
         self._networks = networks
         self._scene: Scene | None = None
         self._places = Places()
+        self._spots = SpotsFollowed()
         self._whole = 0.0
         self._whole_s = -math.inf
 
@@ -40,6 +54,7 @@ class FlameDetector:
         """Forget earlier frames: the next one shows another scene."""
         self._scene = None
         self._places = Places()
+        self._spots = SpotsFollowed()
         self._whole, self._whole_s = 0.0, -math.inf
 
     def analyse(self, frame: Frame) -> Detection:
@@ -51,40 +66,74 @@ class FlameDetector:
             self._scene = begun(view)
             return Detection(score=0.0)
         scene.take(view)
-        found = self._candidates(scene, view)
+        spots = burnt_out_spots(view.core & view.flame)
+        carried = list(zip(spots, self._spots.follow(spots, frame.time_s), strict=True))
+        found = _candidates(scene, spots)
         places = self._places.follow([one.region(view.flame.shape, 0.0) for one in found], frame.time_s)
         self._look(frame, places)
-        regions = self._judged(scene, view, found, places)
+        regions = self._judged(scene, view, list(zip(found, places, strict=True)), carried)
         scene.last = view
         flames = sorted((r for r in regions if r.score > 0.0), key=lambda region: region.score, reverse=True)
         return Detection(score=flames[0].score if flames else 0.0, regions=tuple(flames))
 
-    def _candidates(self, scene: Scene, view: View) -> list[Candidate]:
-        flickering = candidates(scene.flickering(), COLOURED_PX_MIN)
-        coloured, turns = scene.coloured(), scene.flicker.turns
-        spots = core_candidates(view.core & view.flame, coloured, turns, flickering)
-        return flickering + spots + coloured_candidates(coloured, turns, flickering)
-
     def _look(self, frame: Frame, places: Sequence[Place]) -> None:
         """Show the networks what is most urgent of this frame, and the whole of it a few times a second."""
-        for place in in_turn(places, frame.time_s, LOOKS_MAX):
+        is_whole_due = bool(places) and frame.time_s - self._whole_s >= _WHOLE_EVERY_S
+        for place in in_turn(places, frame.time_s, LOOKS_MAX - is_whole_due):
             (looks,) = self._networks.look_at([crop_of(frame.image, place.region)])
             place.looked(looks, frame.time_s)
-        if places and frame.time_s - self._whole_s >= _WHOLE_EVERY_S:
+        if is_whole_due:
             flame = self._networks.look_at_whole(frame.image).flame
             share = 1.0 - math.exp(-(frame.time_s - self._whole_s) / _WHOLE_SMOOTHING_S)
             self._whole += (flame - self._whole) * share
             self._whole_s = frame.time_s
 
-    def _judged(self, scene: Scene, view: View, found: Sequence[Candidate], places: Sequence[Place]) -> list[Region]:
+    def _judged(
+        self,
+        scene: Scene,
+        view: View,
+        found: Sequence[tuple[Candidate, Place]],
+        carried: Sequence[tuple[Spot, Carried]],
+    ) -> list[Region]:
+        """The regions that look like flame at all, each with the score of what burns in its place, or is carried."""
+        looked_at = [
+            (Seen(place.flame, self._whole), candidate)
+            for candidate, place in found
+            if place.flame is not None and place.flame > LOOKS_MIN
+        ]
+        looked_at.sort(key=lambda one: -one[0].region)
+        evidences = evidences_of(scene, view, [candidate for _, candidate in looked_at], MEASURED_MAX)
         regions = []
-        for candidate, place in zip(found, places, strict=True):
-            if place.flame is None or place.flame <= LOOKS_MIN:
-                continue
-            evidence = evidence_of(scene, view, candidate)
-            if evidence is None:
-                continue
-            by_name, seen = strengths(evidence), Seen(place.flame, self._whole)
-            region = candidate.region(view.flame.shape, fused_score(by_name, seen))
-            regions.append(Region(region.x, region.y, region.w, region.h, region.score, signs_of(by_name, seen)))
+        for (seen, candidate), evidence in zip(looked_at, evidences, strict=True):
+            judged = [_burning(view, candidate, evidence, seen)]
+            judged += [_carried(view, candidate, way, seen) for spot, way in carried if spot.within(candidate)]
+            regions.append(max(judged, key=lambda region: region.score))
         return regions
+
+
+def _candidates(scene: Scene, spots: Sequence[Spot]) -> list[Candidate]:
+    flickering = candidates(scene.flickering(), COLOURED_PX_MIN)
+    coloured, turns = scene.coloured(), scene.flicker.turns
+    cores = core_candidates(spots, coloured, turns, flickering)
+    return flickering + cores + coloured_candidates(coloured, turns, flickering)
+
+
+def _burning(view: View, candidate: Candidate, evidence: Evidence | None, seen: Seen) -> Region:
+    """The region with the score of what burns in its place; 0 where some kind of evidence is not there at all."""
+    region = candidate.region(view.flame.shape, 0.0)
+    if evidence is None:
+        return region
+    by_name = strengths(evidence)
+    return replace(region, score=fused_score(by_name, seen), signs=signs_of(by_name, seen))
+
+
+def _carried(view: View, candidate: Candidate, way: Carried, seen: Seen) -> Region:
+    """The region with the score of a spot within it that burns and is carried."""
+    region = candidate.region(view.flame.shape, 0.0)
+    if carried_score({}, way, seen) <= 0.0:
+        return region
+    appearance = appearance_of(view, candidate)
+    if appearance is None:
+        return region
+    by_name = appearances(appearance)
+    return replace(region, score=carried_score(by_name, way, seen), signs=signs_of(by_name, seen, way))

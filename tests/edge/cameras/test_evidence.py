@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from edge.cameras.evidence import NECESSARY, Evidence, flame_score, strengths
+from edge.cameras.evidence import APPEARS, BEHAVES, Evidence, flame_score, strengths
 
 FLAME = Evidence(
     red_high=255,
@@ -46,7 +46,7 @@ def test_a_look_alike_that_lacks_one_kind_scores_nothing(lacking: str) -> None:
 
 
 def test_every_kind_has_its_look_alike() -> None:
-    assert set(LOOK_ALIKES) == set(strengths(FLAME)) == {ramp.name for ramp in NECESSARY} | {"flame_colour"}
+    assert set(LOOK_ALIKES) == set(strengths(FLAME)) == {ramp.name for ramp in (*APPEARS, *BEHAVES)} | {"flame_colour"}
 
 
 def test_a_burnt_out_core_with_a_warm_rim_is_flame_colour_too() -> None:

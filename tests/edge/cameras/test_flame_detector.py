@@ -1,12 +1,14 @@
 """The detector that ships, with networks that count what they are shown."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from edge.cameras.detectors.flame import LOOKS_MAX, FlameDetector
+from edge.cameras.detectors.flame import LOOKS_MAX, MEASURED_MAX, FlameDetector
 from edge.cameras.network import FireNetworks, Looks
 from edge.cameras.ports import Frame, Picture
 from edge.cameras.settings import FireSettings
@@ -50,6 +52,25 @@ def test_a_network_that_is_sure_of_everything_makes_no_flame_of_what_moves_other
     assert best(FlameDetector(SETTINGS, Answering(tmp_path, 1.0)), draw) < SETTINGS.score_min
 
 
+def held(size: Callable[[float], float]) -> scenes.Draw:
+    """A burnt-out spot with a warm rim, as high as `size` says, carried to and fro faster than it can flicker."""
+
+    def draw(canvas: scenes.Canvas, time_s: float) -> None:
+        at = round(160 + 55 * math.sin(2.6 * time_s)), round(120 + 15 * math.sin(1.9 * time_s))
+        for grown, colour in ((6, (10, 70, 190)), (3, (30, 150, 255)), (0, (225, 240, 255))):
+            cv2.ellipse(canvas, at, (6 + grown, round(size(time_s)) + grown), 0, 0, 360, colour, -1)
+
+    return draw
+
+
+def test_a_flame_in_a_hand_is_one_and_a_lamp_in_a_hand_is_none_however_sure_the_networks_are(tmp_path: Path) -> None:
+    flame = held(lambda time_s: 15 + 5 * math.sin(15 * time_s))
+    lamp = held(lambda _: 15.0)
+    assert best(FlameDetector(SETTINGS, Answering(tmp_path, 0.95)), flame) >= SETTINGS.score_min
+    assert best(FlameDetector(SETTINGS, Answering(tmp_path, 0.95)), lamp) < SETTINGS.score_min
+    assert best(FlameDetector(SETTINGS, Answering(tmp_path, 0.6)), flame) < SETTINGS.score_min
+
+
 def test_a_still_picture_of_a_flame_is_none_however_sure_the_network_is(tmp_path: Path) -> None:
     detector = FlameDetector(SETTINGS, Answering(tmp_path, 1.0))
     poster = list(scenes.scene(scenes.Flame(), 1.0))[-1].image.astype(np.float32)
@@ -89,3 +110,15 @@ def test_every_region_says_what_speaks_for_it(tmp_path: Path) -> None:
     assert last.regions
     assert all(0.0 <= one.strength <= 1.0 for region in last.regions for one in region.signs)
     assert len({one.sign for one in last.regions[0].signs}) == len(last.regions[0].signs) >= 6
+
+
+def test_what_is_measured_in_a_frame_is_bounded(tmp_path: Path) -> None:
+    flames = [scenes.Flame(x=15 + 50 * n, y=y, w=30, h=50, seed=n) for n in range(6) for y in (20, 130)]
+
+    def draw(canvas: scenes.Canvas, time_s: float) -> None:
+        for flame in flames:
+            flame(canvas, time_s)
+
+    detector = FlameDetector(SETTINGS, Answering(tmp_path, 0.9))
+    found = [len(detector.analyse(frame).regions) for frame in scenes.scene(draw, 3.0, fps=8.0)]
+    assert max(found) == MEASURED_MAX

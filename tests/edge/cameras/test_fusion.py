@@ -3,12 +3,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.events import FireSign
-from edge.cameras.evidence import NECESSARY
-from edge.cameras.fusion import HASTENED, LOOKS_MIN, SIGNS, Seen, fused_score, signs_of
+from edge.cameras.carried import Carried
+from edge.cameras.evidence import APPEARS, BEHAVES
+from edge.cameras.fusion import HASTENED, LOOKS_MIN, SIGNS, Seen, carried_score, fused_score, signs_of
 
-KINDS = [*(ramp.name for ramp in NECESSARY), "flame_colour"]
+SEEN_KINDS = [*(ramp.name for ramp in APPEARS), "flame_colour"]
+KINDS = [*SEEN_KINDS, *(ramp.name for ramp in BEHAVES)]
 ALL = dict.fromkeys(KINDS, 1.0)
 SHARE = st.floats(0, 1)
+APPEARING = dict.fromkeys(SEEN_KINDS, 1.0)
+BURNING = Carried(travel=3.0, breaths_per_s=3.0)
 
 
 def test_every_kind_of_evidence_is_told_by_one_sign() -> None:
@@ -54,3 +58,30 @@ def test_the_signs_are_the_looks_and_the_weakest_of_their_kinds() -> None:
     assert said[FireSign.IRREGULAR] == 0.3
     assert said[FireSign.SHINES] == 0.7
     assert said[FireSign.BRIGHT] == 1.0
+
+
+def test_a_flame_that_is_carried_needs_its_looks_its_way_and_its_breath() -> None:
+    sure = Seen(0.95, 0.95)
+    assert carried_score(APPEARING, BURNING, sure) == 1.0
+    assert carried_score(APPEARING, Carried(0.0, 3.0), sure) == 0.0
+    assert carried_score(APPEARING, Carried(3.0, 0.0), sure) == 0.0
+    assert carried_score(APPEARING, BURNING, Seen(0.95, 0.05)) == 0.0
+    for kind in APPEARING:
+        assert carried_score(APPEARING | {kind: 0.0}, BURNING, sure) == 0.0
+
+
+@given(SHARE, SHARE, st.floats(0, 4), st.floats(0, 4), SHARE, st.floats(0, 4))
+def test_more_evidence_never_lowers_the_score_of_what_is_carried(
+    region: float, whole: float, travel: float, breaths: float, more: float, further: float
+) -> None:
+    score = carried_score(APPEARING, Carried(travel, breaths), Seen(region, whole))
+    assert carried_score(APPEARING, Carried(travel + further, breaths), Seen(region, whole)) >= score
+    assert carried_score(APPEARING, Carried(travel, breaths + further), Seen(region, whole)) >= score
+    assert carried_score(APPEARING, Carried(travel, breaths), Seen(max(region, more), max(whole, more))) >= score
+
+
+def test_what_is_carried_flickers_as_it_breathes() -> None:
+    said = {one.sign: one.strength for one in signs_of(APPEARING, Seen(0.8, 0.9), Carried(3.0, 1.5))}
+    assert said[FireSign.FLICKERS] == 0.5
+    assert FireSign.IRREGULAR not in said
+    assert said[FireSign.LOOKS_LIKE_FLAME] == 0.8

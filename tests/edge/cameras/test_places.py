@@ -41,7 +41,7 @@ def test_the_places_are_bounded() -> None:
 
 
 def test_looks_are_smoothed_over_time() -> None:
-    place = Place(at(0.3), first_s=0.0, last_s=0.0, usual_size=0.0025)
+    place = Place(at(0.3), first_s=0.0, last_s=0.0)
     place.looked(Looks(flame=1.0, smoke=0.0), 0.0)
     assert place.flame == 1.0
     place.looked(Looks(flame=0.0, smoke=1.0), 0.125)
@@ -51,7 +51,7 @@ def test_looks_are_smoothed_over_time() -> None:
 
 @pytest.mark.parametrize("count", [1, 5, 8, 13])
 def test_every_place_is_looked_at_within_a_second(count: int) -> None:
-    places = [Place(at(0.01 * n), first_s=0.0, last_s=0.0, usual_size=0.0) for n in range(count)]
+    places = [Place(at(0.01 * n), first_s=0.0, last_s=0.0) for n in range(count)]
     waits = []
     for frame in range(64):
         time_s = frame / 8
@@ -64,7 +64,7 @@ def test_every_place_is_looked_at_within_a_second(count: int) -> None:
 
 
 def test_the_most_urgent_are_looked_at_more_often() -> None:
-    places = [Place(at(0.01 * n), first_s=0.0, last_s=0.0, usual_size=0.0) for n in range(10)]
+    places = [Place(at(0.01 * n), first_s=0.0, last_s=0.0) for n in range(10)]
     looks = dict.fromkeys(range(10), 0)
     for frame in range(80):
         for place in in_turn(places, frame / 8, 4):

@@ -16,13 +16,12 @@ from queue import Empty, Queue
 import numpy as np
 import psutil
 
+from edge.cameras.child import COMMAND
 from edge.cameras.lines import LINE, EndLine, FireLine, Line, StatusLine, WatchSettings
 from edge.cameras.settings import FireSettings
 from tests.conftest import ROOT
 from tests.edge.cameras.clips import network_camera, noise, write_clip
 from tests.eventually import eventually
-
-COMMAND = [sys.executable, "-m", "edge.cameras.process"]
 
 
 class CameraProcess:

@@ -15,8 +15,9 @@ from contract.cameras import CameraZone, Point, ViewPicture
 from contract.events import FireSign, Phase
 from contract.telemetry import AnyReading, CameraReading, Reason
 from edge.cameras import supervisor as module
+from edge.cameras.child import COMMAND
 from edge.cameras.settings import FireSettings
-from edge.cameras.supervisor import COMMAND, CameraSupervisor
+from edge.cameras.supervisor import CameraSupervisor
 from edge.ports import FireDecision
 from edge.settings import CameraSettings
 from runtime.clock import SystemClock

@@ -6,7 +6,8 @@ from edge.cameras.ports import Region
 from tools.fire.render import backgrounds, clips, library
 from tools.fire.render.__main__ import sheet
 from tools.fire.render.burning import HEIGHT, WIDTH
-from tools.fire.render.stage import stage
+from tools.fire.render.held import held_flame
+from tools.fire.render.stage import film, stage
 from tools.fire.sequence import Sequence
 
 
@@ -68,6 +69,20 @@ def test_a_flame_is_marked_where_the_picture_is_brighter_and_redder() -> None:
     assert marked >= 5
 
 
+def test_a_held_flame_is_carried_about_and_marked_where_it_is() -> None:
+    ways, marked = [], 0
+    for seed in range(6):
+        chance = np.random.default_rng((6, seed))
+        on = stage(chance, _place())
+        clip = film(chance, on, held_flame(chance, on), "held", "flame")
+        assert _whole(clip)
+        middles = [region.x + region.w / 2 for frame in clip.flames for region in frame[:1]]
+        marked += bool(middles)
+        ways.append(max(middles, default=0.0) - min(middles, default=0.0))
+    assert marked >= 4
+    assert max(ways) > 0.1
+
+
 def test_smoke_is_marked_as_smoke() -> None:
     made = [clips.smoke_sequence(np.random.default_rng((4, seed)), _place()) for seed in range(4)]
     assert all(clip.label == "smoke" and _whole(clip) and not any(clip.flames) for clip in made)
@@ -109,4 +124,4 @@ def test_an_unknown_flame_is_refused() -> None:
 
 def test_the_sheet_shows_every_lookalike() -> None:
     drawn = sheet(1, backgrounds.walls)
-    assert drawn.shape == (150 * 7, 200 * 6, 3)
+    assert drawn.shape == (150 * 8, 200 * 6, 3)

@@ -9,6 +9,7 @@ from tools.fire.render.backgrounds import Backgrounds
 from tools.fire.render.burning import PLUMES
 from tools.fire.render.chance import happens
 from tools.fire.render.flames import debris, fire_at
+from tools.fire.render.held import held_flame
 from tools.fire.render.lookalikes import KINDS
 from tools.fire.render.smoke import plume
 from tools.fire.render.stage import Actor, Stage, film, stage
@@ -20,14 +21,16 @@ __all__ = ["KINDS", "flame_sequence", "other_sequence", "sequences", "smoke_sequ
 FLAME_SHARE, SMOKE_SHARE = 0.45, 0.1
 
 _LARGE_PX = 160.0
-_NAMES = ("paper", "wood", "cloth", "wall", "windy", "licks", "pan", "lighter", "candle")
-_NAME_SHARES = (0.17, 0.2, 0.1, 0.12, 0.1, 0.1, 0.09, 0.06, 0.06)
+_NAMES = ("paper", "wood", "cloth", "wall", "windy", "licks", "pan", "lighter", "candle", "held")
+_NAME_SHARES = (0.15, 0.18, 0.1, 0.11, 0.09, 0.09, 0.08, 0.05, 0.05, 0.1)
 
 
 def flame_sequence(chance: np.random.Generator, background: Picture) -> Sequence:
     """A fire of some kind and size, from 7 pixels to larger than the picture, with smoke at times."""
     on = stage(chance, background)
     name = _NAMES[int(chance.choice(len(_NAMES), p=_NAME_SHARES))]
+    if name == "held":
+        return film(chance, on, [*_company(chance, on), *held_flame(chance, on), *_passers(chance, on)], name, "flame")
     small = name in {"lighter", "candle"}
     high = _height(chance, on, small=small)
     foot = _foot(chance, on, high)

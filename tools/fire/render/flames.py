@@ -1,6 +1,7 @@
 """Flames on a stage: what burns, its light and its glow on all around, smoke above it, sparks."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -99,7 +100,7 @@ def flame(chance: np.random.Generator, name: str) -> Flame:
 
 @dataclass(slots=True)
 class Fire:
-    """A flame at a place, which may grow; an actor of the stage."""
+    """A flame at a place, which may grow and be carried along a way (time to pixels); an actor of the stage."""
 
     on: Stage
     flame: Flame
@@ -108,6 +109,7 @@ class Fire:
     sparks: int = 0
     seed: int = 0
     unrest: float = 0.0
+    way: Callable[[float], tuple[float, float]] | None = None
 
     def __call__(self, canvas: Canvas, time_s: float) -> list[Mark]:
         """Burn on the canvas; marks the parts that can be seen."""
@@ -139,7 +141,8 @@ class Fire:
         tall = 1.0 + self.unrest * math.sin(pace * time_s + phase)
         lean = self.place.lean_px + self.unrest * 0.5 * self.place.height * math.sin(0.7 * pace * time_s + 2.0 * phase)
         wide, high = self.place.width * size**0.7 / tall**0.5, self.place.height * size * tall
-        return Place(self.place.x, self.place.y, wide, high, lean)
+        across, down = self.way(time_s) if self.way else (0.0, 0.0)
+        return Place(self.place.x + across, self.place.y + down, wide, high, lean)
 
     def _shine(self, canvas: Canvas, light: Canvas, window: tuple[slice, slice], reach_px: float) -> None:
         """Light up the surroundings, which send back what they send back of any light."""

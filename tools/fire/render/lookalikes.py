@@ -6,6 +6,7 @@ import numpy as np
 
 from tools.fire.render import lamps, signs, things
 from tools.fire.render.chance import happens
+from tools.fire.render.held import held_thing
 from tools.fire.render.shining import spot
 from tools.fire.render.smoke import plume
 from tools.fire.render.stage import Actor, Stage
@@ -53,6 +54,7 @@ KINDS: Mapping[str, Make] = {
     "fruit": things.fruit,
     "warm_goods": things.warm_goods,
     "hands": things.hands,
+    "held": held_thing,
     "steam": steam,
     "wet_ground": wet_ground,
     "nothing": nothing,

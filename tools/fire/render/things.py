@@ -21,7 +21,7 @@ _WARM_INKS = (
     (60, 250, 220),
 )
 _DULL_INKS = ((60, 52, 48), (110, 84, 60), (140, 130, 120), (30, 28, 26), (90, 100, 70), (200, 200, 205))
-_SKIN_INKS = ((140, 172, 214), (110, 140, 190), (70, 100, 150), (50, 70, 105))
+SKIN_INKS = ((140, 172, 214), (110, 140, 190), (70, 100, 150), (50, 70, 105))
 
 
 def warm_ink(chance: np.random.Generator) -> Light:
@@ -104,7 +104,7 @@ def waved(chance: np.random.Generator, on: Stage) -> list[Actor]:
     reach, pace = on.height * float(chance.uniform(0.02, 0.4)), float(chance.uniform(2.0, 12.0))
     colour, corners = warm_ink(chance), chance.uniform(0.5, 1.2, 9)
     folds, creases = chance.uniform(0.3, 1.0, int(chance.integers(0, 4))), _folds(chance)
-    hand = _SKIN_INKS[int(chance.integers(len(_SKIN_INKS)))]
+    hand = SKIN_INKS[int(chance.integers(len(SKIN_INKS)))]
 
     def outline(time_s: float, scale: float) -> NDArray[np.int32]:
         angle = np.arange(9) / 9 * 6.283 + 0.7 * math.sin(pace * time_s)
@@ -151,7 +151,7 @@ def _person(chance: np.random.Generator, on: Stage, *, warm: bool, what: What) -
         (warm_ink(chance) if warm else dull[0]),
         (warm_ink(chance) if warm and happens(chance, 0.4) else dull[1]),
     )
-    skin = ink(*_SKIN_INKS[int(chance.integers(len(_SKIN_INKS)))])
+    skin = ink(*SKIN_INKS[int(chance.integers(len(SKIN_INKS)))])
     creases, stripes = _folds(chance), warm and happens(chance, 0.4)
 
     def act(canvas: Canvas, time_s: float) -> list[Mark]:
@@ -218,7 +218,7 @@ def fruit(chance: np.random.Generator, on: Stage) -> list[Actor]:
             sheet, (at[0] - axes[1] // 3, at[1] - axes[1] // 3), max(1, axes[1] // 4), scaled((0.7, 0.9, 1.0), 0.9), -1
         )
     lamp_level = float(chance.uniform(0.8, 4.0))
-    pace, skin = float(chance.uniform(1.0, 5.0)), ink(*_SKIN_INKS[int(chance.integers(len(_SKIN_INKS)))])
+    pace, skin = float(chance.uniform(1.0, 5.0)), ink(*SKIN_INKS[int(chance.integers(len(SKIN_INKS)))])
     share = mask.astype(np.float32) / 255.0
 
     def act(canvas: Canvas, time_s: float) -> list[Mark]:
@@ -262,7 +262,7 @@ def warm_goods(chance: np.random.Generator, on: Stage) -> list[Actor]:
 def hands(chance: np.random.Generator, on: Stage) -> list[Actor]:
     """A hand or a face close to the camera, moving: skin is warm too."""
     (x, y), size = spot(chance, on, 0.1), on.height * float(chance.uniform(0.08, 0.45))
-    skin, pace = ink(*_SKIN_INKS[int(chance.integers(len(_SKIN_INKS)))]), float(chance.uniform(0.5, 6.0))
+    skin, pace = ink(*SKIN_INKS[int(chance.integers(len(SKIN_INKS)))]), float(chance.uniform(0.5, 6.0))
     reach = size * float(chance.uniform(0.1, 1.0))
     fingers = chance.uniform((-0.9, 0.5, 0.1), (0.9, 1.4, 0.22), (5, 3))
 
