@@ -46,7 +46,8 @@ def test_a_look_alike_that_lacks_one_kind_scores_nothing(lacking: str) -> None:
 
 
 def test_every_kind_has_its_look_alike() -> None:
-    assert set(LOOK_ALIKES) == set(strengths(FLAME)) == {ramp.name for ramp in (*APPEARS, *BEHAVES)} | {"flame_colour"}
+    names = {one.name for one in APPEARS} | {one.name for one in BEHAVES}
+    assert set(LOOK_ALIKES) == set(strengths(FLAME)) == names | {"flame_colour"}
 
 
 def test_a_burnt_out_core_with_a_warm_rim_is_flame_colour_too() -> None:
