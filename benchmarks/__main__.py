@@ -39,10 +39,11 @@ def main() -> int:
         for name, path in found.items():
             print(f"{name:<{width}}  {what(path)}")
         return 0
-    if arguments.name not in found:
+    name = arguments.name.replace("-", "_")
+    if name not in found:
         print(f"no benchmark {arguments.name!r}: there are {', '.join(found)}", file=sys.stderr)
         return 2
-    module = importlib.import_module(f"benchmarks.{arguments.name}")
+    module = importlib.import_module(f"benchmarks.{name}")
     if hasattr(module, "main"):
         return int(module.main(rest))
     seeded = argparse.ArgumentParser(prog=f"scripts/bench {arguments.name}", description=module.__doc__)

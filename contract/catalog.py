@@ -6,9 +6,10 @@ from typing import get_args
 
 from contract.cameras import CameraCommand, CameraReply, SignedZonePlan, ViewPicture, ZonesReport
 from contract.delivery import CommandReply, Delivered, SirenCommand
-from contract.events import FireEvent, StillEvent, TroubleEvent
+from contract.events import AcknowledgeEvent, FireEvent, StillEvent, ToldEvent, TroubleEvent
 from contract.payload import Payload
 from contract.presence import Presence, SettingsReport, SignageReport
+from contract.roster import RosterReport, SignedRoster
 from contract.signage import SignedManifest
 from contract.telemetry import (
     AgentBatch,
@@ -97,12 +98,34 @@ CATALOG: tuple[Channel, ...] = (
     Channel(
         "event", "trouble", TroubleEvent, _UP, (_A, _I, _C), EVENT_BYTES_MAX, "A part of a device fails or recovers."
     ),
+    Channel(
+        "event",
+        "acknowledge",
+        AcknowledgeEvent,
+        _UP,
+        (_A,),
+        EVENT_BYTES_MAX,
+        "A device's button was held: somebody takes care of the fires.",
+    ),
+    Channel(
+        "event", "told", ToldEvent, _UP, (_A,), EVENT_BYTES_MAX, "A device told people of a fire by its own modem."
+    ),
     Channel("status", "presence", Presence, _UP, (_A, _C), SMALL_BYTES_MAX, "Birth and last will.", retain=True),
     Channel(
         "reported", "signage", SignageReport, _UP, (_C,), SMALL_BYTES_MAX, "The signage generation shown.", retain=True
     ),
     Channel("reported", "settings", SettingsReport, _UP, (_C,), SMALL_BYTES_MAX, "The settings that run.", retain=True),
     Channel("reported", "zones", ZonesReport, _UP, (_C,), SMALL_BYTES_MAX, "The zones in use.", retain=True),
+    Channel(
+        "reported",
+        "roster",
+        RosterReport,
+        _UP,
+        (_C,),
+        SMALL_BYTES_MAX,
+        "The roster held by a device that has a modem.",
+        retain=True,
+    ),
     Channel(
         "desired", "signage", SignedManifest, (_C,), (_D,), STATE_BYTES_MAX, "What the screens shall show.", retain=True
     ),
@@ -114,6 +137,16 @@ CATALOG: tuple[Channel, ...] = (
         (_D,),
         STATE_BYTES_MAX,
         "Zones of the cameras' pictures.",
+        retain=True,
+    ),
+    Channel(
+        "desired",
+        "roster",
+        SignedRoster,
+        (_C,),
+        (_D,),
+        STATE_BYTES_MAX,
+        "Whom a device with a modem tells when the centre is away.",
         retain=True,
     ),
     Channel("cmd", "siren", SirenCommand, (_C,), (_D,), SMALL_BYTES_MAX, "Silence a siren."),

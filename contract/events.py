@@ -13,6 +13,8 @@ STILL_BASE64_LENGTH_MAX = 16_000  # fits, with its envelope, under the 20 KB tha
 
 FIRE_REASONS_MAX = 10
 SCORES_MAX = 60
+ACKNOWLEDGED_FIRES_MAX = 64
+TOLD_PHONES_MAX = 100
 SCORE_STEP_MS = 250
 
 EventId = Annotated[
@@ -71,6 +73,10 @@ class FireEvent(Event):
     first seen, `decided_unix_ms` when it was confirmed; `media_position_s` is the place of the deciding frame in a file
     that is played as a camera. `alarm_sounded` says that the device itself switched the market's siren and screens
     before it published.
+
+    `level` is watch while a device only keeps an eye on something that may become a fire: it is written down and shown,
+    nothing sounds and by default nobody is told. An event that rises to alarm keeps its `event_id`. No agent of this
+    version sends a watch; the centre and other devices take it as said here.
     """
 
     phase: Phase
@@ -82,6 +88,7 @@ class FireEvent(Event):
     media_position_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     alarm_sounded: bool = False
     drill: bool = False
+    level: Literal["watch", "alarm"] = "alarm"
     reasons: Annotated[tuple[FireReason, ...], Field(max_length=FIRE_REASONS_MAX, strict=False)] = ()
     scores: Annotated[tuple[Share, ...], Field(max_length=SCORES_MAX, strict=False)] = ()
 
@@ -110,3 +117,28 @@ class TroubleEvent(Event):
     zone: Id | None = None
     reason: Reason
     detail: Text = ""
+
+
+class AcknowledgeEvent(Event):
+    """Somebody held a device's button: they take care of what burns in its market, or with `zone` in that zone.
+
+    `fires` are the active fires that the device knew of then, oldest first: whoever pressed has heard those. A press
+    never stands for a fire that began after it, however late it arrives.
+    """
+
+    button: Id
+    zone: Id | None = None
+    fires: Annotated[tuple[EventId, ...], Field(max_length=ACKNOWLEDGED_FIRES_MAX, strict=False)] = ()
+
+
+class ToldEvent(Event):
+    """A device has told people of a fire by its own modem, because the centre had not confirmed it in time.
+
+    `event_id` is the fire's, which may be another device's of the same market; the modem is that of the device which
+    says this. `phones` are those whose text the phone network took; the centre does not send them its first word again.
+    """
+
+    phones: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^\+?[0-9]{3,15}$")], ...],
+        Field(min_length=1, max_length=TOLD_PHONES_MAX, strict=False),
+    ]

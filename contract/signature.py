@@ -1,4 +1,4 @@
-"""Ed25519 (RFC 8032) signatures on manifests and commands. Keys are handled as raw 32 bytes in hex."""
+"""Ed25519 (RFC 8032) signatures on documents and commands. Keys are handled as raw 32 bytes in hex."""
 
 import base64
 import hashlib
@@ -10,12 +10,13 @@ from pydantic import ValidationError
 
 from contract.cameras import SignedZonePlan, ZonePlan
 from contract.delivery import Command
+from contract.roster import Roster, SignedRoster
 from contract.signage import Manifest, SignedManifest
 
 KEY_ID_HEX_DIGITS = 16
 
 C = TypeVar("C", bound=Command)
-D = TypeVar("D", Manifest, ZonePlan)
+D = TypeVar("D", Manifest, ZonePlan, Roster)
 
 
 class BadSignatureError(ValueError):
@@ -56,6 +57,16 @@ class Signer:
             plan_json=text, key_id=self.key_id, signature_base64=self._sign(text.encode()), generation=plan.generation
         )
 
+    def sign_roster(self, roster: Roster) -> SignedRoster:
+        """Wrap and sign a device's roster."""
+        text = roster.model_dump_json()
+        return SignedRoster(
+            roster_json=text,
+            key_id=self.key_id,
+            signature_base64=self._sign(text.encode()),
+            generation=roster.generation,
+        )
+
     def sign_command(self, command: C) -> C:
         """The same command with its signature filled in."""
         return command.model_copy(update={"signature_base64": self._sign(command.signed_bytes())})
@@ -91,6 +102,15 @@ class Verifier:
         """
         text = signed.plan_json
         return self._document(ZonePlan, "zone plan", text, signed.signature_base64, market, device, generation_min)
+
+    def roster(self, signed: SignedRoster, market: str, device: str, generation_min: int) -> Roster:
+        """The roster inside, if this device may use it.
+
+        Raises:
+            BadSignatureError: altered, not ours, for another device, or older than `generation_min`.
+        """
+        text = signed.roster_json
+        return self._document(Roster, "roster", text, signed.signature_base64, market, device, generation_min)
 
     def command(self, command: Command, market: str, device: str) -> None:
         """Return if the command is ours and for this device.

@@ -170,7 +170,11 @@ class SirenReading(StatedReading):
 
 
 class AgentReading(Reading):
-    """The agent itself: what it costs, how far behind it is, and where its time comes from."""
+    """The agent itself: what it costs, how far behind it is, where its time comes from, and how its board is.
+
+    `outbox_share` is how full its outbox is of what it may hold, `disk_used_share` the disk that the outbox is on,
+    `temperature_c` the processor's; each absent where the device cannot tell.
+    """
 
     SUBJECT_FIELD: ClassVar[str] = "agent"
 
@@ -184,6 +188,9 @@ class AgentReading(Reading):
     outbox_oldest_age_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     clock_source: Literal["trusted", "synchronised", "rtc", "central", "unset"] | None = None
     clock_skew_ms: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    outbox_share: Share | None = None
+    disk_used_share: Share | None = None
+    temperature_c: Annotated[float, Field(ge=-100, le=200, allow_inf_nan=False)] | None = None
 
 
 class GapReading(Reading):

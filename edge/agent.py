@@ -22,9 +22,10 @@ from edge.plugins import SensorContext, SensorSettings, discover
 from edge.ports import Component, FireDecision, Sensor, Timekeeper
 from edge.recording import Recorder
 from edge.safety.alarm import MarketAlarm
+from edge.safety.last_resort import MODEM, LastResort
 from edge.safety.link import PEERS, FireLink
 from edge.safety.siren import Siren
-from edge.settings import DeviceSettings
+from edge.settings import DeviceSettings, ModemSettings
 from edge.settling import SettlingOutbox
 from edge.supervision import Supervisor
 from edge.timekeeping import DeviceClock
@@ -36,6 +37,8 @@ from transport.sqlite_outbox import SqliteOutbox
 
 if TYPE_CHECKING:
     from gpiozero import Factory
+
+    from edge.safety.button import Button
 
 log = structlog.get_logger(__name__)
 
@@ -86,10 +89,22 @@ class Agent:
         report = self._happenings.report
         self._reborn: list[Callable[[], None]] = [self.alarm.clock_was_set]
         self._sirens = [Siren(one, self._gpio, self.alarm, report, self._clock) for one in settings.sirens]
+        self._buttons = list(self._build_buttons())
         self._sensors = list(self._build_sensors())
         self._transport: tuple[Component, ...] = (_Part("bus", self._session.run), self._delivery, *self._build_clock())
-        self._parts: tuple[Component, ...] = (*self._sirens, *self._build_parts(), self._life, self._happenings)
+        self._parts: tuple[Component, ...] = (
+            *self._sirens,
+            *self._buttons,
+            *self._build_parts(),
+            self._life,
+            self._happenings,
+        )
         self._listen()
+
+    @property
+    def buttons(self) -> "Sequence[Button]":
+        """This device's acknowledge buttons."""
+        return tuple(self._buttons)
 
     @property
     def sirens(self) -> Sequence[Siren]:
@@ -106,7 +121,7 @@ class Agent:
         supervisor = Supervisor(self._happenings.on_fault, self._clock)
         beating = self._watch_progress()
         self._recorder.start()
-        self._happenings.watch([PEERS, *(component.name for component in (*self._transport, *self._parts))])
+        self._happenings.watch([PEERS, MODEM, *(component.name for component in (*self._transport, *self._parts))])
         transport = [asyncio.create_task(supervisor.keep(one)) for one in self._transport]
         parts = [asyncio.create_task(supervisor.keep(one)) for one in self._parts]
         for sensor in self._sensors:
@@ -175,10 +190,20 @@ class Agent:
             context = SensorContext(self._gpio, self._clock, self._settings.data_dir / "sensors" / kind)
             yield from discover()[kind].build(list(block), context)
 
+    def _build_buttons(self) -> "Iterator[Button]":
+        if not self._settings.buttons:
+            return
+        from edge.safety.button import Button  # noqa: PLC0415 - only where there are buttons
+
+        for one in self._settings.buttons:
+            yield Button(one, self._gpio, self.alarm, self._recorder, self._sirens, self._clock)
+
     def _build_parts(self) -> Iterator[Component]:
         settings, report, clock = self._settings, self._happenings.report, self._clock
         if settings.safety is not None:
             yield FireLink(settings.safety, settings.identity, self.alarm, clock, self._happenings.on_fault)
+        if settings.modem is not None:
+            yield self._build_last_resort(settings.modem)
         if settings.cameras:
             yield from self._build_cameras()
         if settings.screens:
@@ -188,6 +213,24 @@ class Agent:
             self._life.show_players(lambda: signage.player_urls)
             self._reborn.append(signage.clock_was_set)
             yield signage
+
+    def _build_last_resort(self, modem: ModemSettings) -> Component:
+        from contract.signature import Verifier  # noqa: PLC0415 - OpenSSL, only where there is something to verify
+        from edge.safety.roster_sync import RosterSync  # noqa: PLC0415 - the same
+
+        settings, session, clock = self._settings, self._session, self._clock
+        verifier = Verifier(settings.signing_public_key)
+        held = RosterSync(session, settings.identity, verifier, clock, settings.data_dir / "roster.json")
+        return LastResort(
+            settings,
+            modem,
+            roster=lambda: held.roster,
+            alarm=self.alarm,
+            recorder=self._recorder,
+            session=session,
+            clock=clock,
+            on_fault=self._happenings.on_fault,
+        )
 
     def _build_cameras(self) -> Sequence[Component]:
         from contract.signature import Verifier  # noqa: PLC0415 - OpenSSL, only where there is something to verify

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import structlog
 
 from contract.access import DeviceIdentity
-from contract.catalog import UnknownChannelError, channel_of, topic_for
+from contract.catalog import UnknownChannelError, channel_for, channel_of, topic_for
 from contract.delivery import Delivered
+from contract.events import ToldEvent
 from contract.ids import CLOCK_FLOOR_UNIX_MS, UNIX_MS_MAX
 from contract.payload import BadPayloadError, Payload
 from contract.telemetry import Batch, GapBatch
@@ -23,6 +24,7 @@ from transport.ports import Outbox, OutboxRow, Session
 log = structlog.get_logger(__name__)
 
 IMPOSSIBLE_MAX = 1000
+TOLD = channel_for(ToldEvent).name
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +199,8 @@ class Delivery:
         lane = self._alarms
         while rows := await self._read(lane, lane.room, alarms_only=True):
             lane.read_to_seq = rows[-1].seq
-            for row in rows:
+            # Whom this device has told itself goes first: the centre then leaves those out when it hears of the fire.
+            for row in sorted(rows, key=lambda one: one.topic.name != TOLD):
                 self._start(lane, row, sending)
 
     async def _send_live(self, sending: asyncio.TaskGroup) -> None:

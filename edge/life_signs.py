@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 
 PERIOD_S = 10.0
 _STATM = Path("/proc/self/statm")
+_THERMAL = Path("/sys/class/thermal/thermal_zone0/temp")  # the processor's on a Pi, in thousandths of a degree
+_TEMPERATURES_C = (-100.0, 200.0)  # what the contract takes; beyond it the sensor is wrong
 
 
 def agent_version() -> str:
@@ -107,6 +109,9 @@ class LifeSigns:
             outbox_oldest_age_s=oldest_age_s(status.oldest_unix_ms, now_unix_ms),
             clock_source=self._clock.source,
             clock_skew_ms=self._clock.skew_ms,
+            outbox_share=min(1.0, round(status.bytes / self._settings.outbox.bytes_max, 4)),
+            disk_used_share=disk_used_share(self._settings.data_dir),
+            temperature_c=temperature_c(),
         )
 
     async def _say_presence(self, session: Session, state: Literal["online", "offline"]) -> None:
@@ -145,3 +150,23 @@ def rss_bytes() -> int:
     except (OSError, ValueError, IndexError):
         return 0
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def disk_used_share(folder: Path) -> float | None:
+    """How full the disk that `folder` is on is, as whoever may not use its reserve sees it; None if it does not say."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return None
+    usable = found.f_blocks - found.f_bfree + found.f_bavail
+    return round(1 - found.f_bavail / usable, 4) if usable > 0 else None
+
+
+def temperature_c(file: Path = _THERMAL) -> float | None:
+    """The processor's temperature in degrees Celsius; None where the system does not tell."""
+    try:
+        found = int(file.read_text(encoding="ascii")) / 1000
+    except (OSError, ValueError):
+        return None
+    lowest, highest = _TEMPERATURES_C
+    return round(found, 1) if lowest <= found <= highest else None

@@ -13,7 +13,7 @@ from contract.access import DeviceIdentity
 from contract.cameras import DRILL_SOUND_S
 from contract.ids import Id
 from edge.cameras.settings import FireSettings
-from edge.gpio import Pin
+from edge.gpio import Pin, check_pull
 from edge.plugins import SensorSettings, discover
 from runtime.settings_file import MisplacedError, SettingsModel
 from transport.settings import BrokerBlock, Port
@@ -66,6 +66,41 @@ class SirenSettings(SettingsModel):
     zone: Id
     pin: Pin
     active_high: bool = True
+
+
+class ButtonSettings(SettingsModel):
+    """A button by which people on the spot acknowledge fires: held for `hold_s`, between its pin and ground.
+
+    It stands for the fires of its `zone`, without one for those of the whole market. With `active_high: true` it
+    connects the pin to 3.3 V instead.
+    """
+
+    name: Id
+    zone: Id | None = None
+    pin: Pin
+    active_high: bool = False
+    hold_s: Annotated[float, Field(ge=0.3, le=5.0)] = 1.0
+    silences_sirens: bool = False
+
+    @model_validator(mode="after")
+    def _pulls_as_wired(self) -> Self:
+        check_pull({"pin": self.pin}, active_high=self.active_high)
+        return self
+
+
+class ModemSettings(SettingsModel):
+    """A modem of this device's own (gammu-smsd), by which it tells people when the centre cannot be reached.
+
+    `folder` holds gammu-smsd's inbox, outbox, sent and error; `pid_file` is what its `--pid` names. A fire that the
+    centre has not confirmed after `wait_s` is told from here. Without a link to the broker for `centre_gone_after_s`
+    the market's managers are told so.
+    """
+
+    folder: Path = Path("/var/spool/gammu")
+    pid_file: Path = Path("/run/gammu-smsd.pid")
+    stuck_after_s: Annotated[float, Field(ge=30, le=3600)] = 120.0
+    wait_s: Annotated[float, Field(ge=0, le=300)] = 10.0
+    centre_gone_after_s: Annotated[float, Field(ge=60, le=86_400)] = 600.0
 
 
 class Endpoint(SettingsModel):
@@ -136,6 +171,7 @@ class DeviceBlock(SettingsModel):
     screens: Annotated[tuple[ScreenSettings, ...], Field(max_length=8)] = ()
     player: PlayerSettings = PlayerSettings()
     sirens: Annotated[tuple[SirenSettings, ...], Field(max_length=8)] = ()
+    buttons: Annotated[tuple[ButtonSettings, ...], Field(max_length=4)] = ()
     drill_siren: Annotated[
         bool,
         Field(
@@ -144,6 +180,7 @@ class DeviceBlock(SettingsModel):
         ),
     ] = False
     safety: SafetySettings | None = None
+    modem: ModemSettings | None = None
     outbox: OutboxSettings = OutboxSettings()
     clock: ClockSettings = ClockSettings()
 
@@ -186,6 +223,7 @@ class DeviceBlock(SettingsModel):
         yield from (("cameras", place, part.name) for place, part in enumerate(self.cameras))
         yield from (("screens", place, part.name) for place, part in enumerate(self.screens))
         yield from (("sirens", place, part.name) for place, part in enumerate(self.sirens))
+        yield from (("buttons", place, part.name) for place, part in enumerate(self.buttons))
 
     def _pin_users(self) -> Iterator[tuple[str, int, tuple[str | int, ...]]]:
         for place, sensor in enumerate(self.sensors):
@@ -193,6 +231,8 @@ class DeviceBlock(SettingsModel):
                 yield f"{sensor.name} ({key})", pin, ("sensors", place, key)
         for place, siren in enumerate(self.sirens):
             yield f"{siren.name} (pin)", siren.pin, ("sirens", place, "pin")
+        for place, button in enumerate(self.buttons):
+            yield f"{button.name} (pin)", button.pin, ("buttons", place, "pin")
 
 
 def _check_public_key(value: str) -> str:

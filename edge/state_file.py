@@ -8,6 +8,8 @@ from typing import Generic, TypeVar
 import structlog
 from pydantic import BaseModel, ValidationError
 
+OWNER_ONLY, ANYBODY = 0o600, 0o666  # the second less the process's umask
+
 log = structlog.get_logger(__name__)
 
 M = TypeVar("M", bound=BaseModel)
@@ -15,10 +17,14 @@ M = TypeVar("M", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class StateFile(Generic[M]):
-    """Holds one model in `path`; `empty` is what it is before there is a file. For one writer at a time."""
+    """Holds one model in `path`; `empty` is what it is before there is a file. For one writer at a time.
+
+    A `private` one only its owner can read.
+    """
 
     path: Path
     empty: M
+    private: bool = False
 
     def load(self) -> M:
         """The state. A file that cannot be read is kept beside as `.unreadable`, said, and counts as empty."""
@@ -37,7 +43,9 @@ class StateFile(Generic[M]):
         fresh = self.path.with_suffix(".new")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with fresh.open("w", encoding="utf-8") as file:
+            fresh.unlink(missing_ok=True)  # whatever its mode was
+            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY if self.private else ANYBODY)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 file.write(state.model_dump_json())
                 file.flush()
                 os.fsync(file.fileno())

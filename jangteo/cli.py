@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from jangteo import VERSION, dashboards, dead_letters, fleet, parts
+from jangteo import VERSION, dashboards, dead_letters, fleet, parts, policies, rules
 from runtime.errors import FatalError, SettingsError
 
 EXIT_BAD_SETTINGS = 2
@@ -30,6 +30,8 @@ app.add_typer(sim_app, name="sim")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(dashboards.app, name="dashboards")
 app.add_typer(parts.app, name="parts")
+app.add_typer(rules.app, name="rules")
+app.add_typer(policies.app, name="policies")
 sim_app.callback(invoke_without_command=True)(fleet.fleet)
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="The settings file (YAML).", show_default=False)]
@@ -150,7 +152,7 @@ def alerts(config: ConfigOption, verbose: VerboseOption = False) -> None:
 
     Example: jangteo alerts --config /etc/jangteo/alerts.yaml
     """
-    from broker.alerts.service import run_alerts
+    from broker.alerts.running import run_alerts
     from broker.alerts.settings import AlertsSettings
     from runtime.logs import configure_logs
     from runtime.settings_file import load_settings

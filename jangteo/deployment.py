@@ -27,7 +27,7 @@ from runtime.secret_files import ensure_secret, read_secret, write_secret
 
 SERVICES = (Role.INGEST, Role.ALERTS, Role.CONSOLE)
 DATABASE_USERS = (*(role.value for role in SERVICES), "upkeep")
-TOKEN_READERS = ("ingest", "console", "upkeep", "grafana")
+TOKEN_READERS = ("ingest", "alerts", "console", "upkeep", "grafana")
 STATE_FOLDERS = (
     "mosquitto",
     "postgres",

@@ -1,17 +1,23 @@
 """A site file: one market with its zones, lots, recipients and devices."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from broker.stores.phones import normalised, shown
+from broker.stores.policy_models import Language, PolicyTable, Role
 from broker.stores.registry import MarketEntry, Named, Recipient, Subject
+from broker.stores.rosters import PEOPLE_MAX
 from contract.catalog import TELEMETRY_OF_SUBJECT
 from contract.ids import Id
 from edge.plugins import discover
 from edge.settings import CameraSettings, DeviceBlock
-from runtime.settings_file import SettingsModel, load_settings
+from runtime.settings_file import MisplacedError, SettingsModel, load_settings
+
+QUIET_HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
 
 
 class NamedBlock(SettingsModel):
@@ -36,24 +42,46 @@ class MarketBlock(NamedBlock):
     private_stills: bool = False
 
 
+def _minutes(text: str) -> str:
+    if QUIET_HOURS.fullmatch(text) is None:
+        raise ValueError(f"found {text!r}, expected hours such as 22:00-07:00")
+    return text
+
+
 class RecipientBlock(SettingsModel):
-    """Who gets the market's messages."""
+    """Who gets the market's messages.
+
+    `phone` in any usual form (010-1234-5678, +82 10-1234-5678). In `quiet_hours` (22:00-07:00, Korean time) only what
+    cannot wait is sent: a fire always is.
+    """
 
     name: Annotated[str, Field(min_length=1, max_length=80)]
-    phone: Annotated[str, Field(pattern=r"^\+?[0-9][0-9-]{6,18}$")]
-    role: Literal["manager", "deputy", "merchant"] = "manager"
+    phone: Annotated[str, AfterValidator(normalised)]
+    role: Role = "manager"
+    language: Language = "ko"
+    quiet_hours: Annotated[str, AfterValidator(_minutes)] | None = None
+
+    def recipient(self) -> Recipient:
+        """The registry's form."""
+        times = () if self.quiet_hours is None else QUIET_HOURS.findall(self.quiet_hours)[0]
+        begins, ends = (
+            (int(times[0]) * 60 + int(times[1]), int(times[2]) * 60 + int(times[3])) if times else (None,) * 2
+        )
+        return Recipient(self.name, self.phone, self.role, self.language, begins, ends)
 
 
 class SiteSettings(SettingsModel):
     """A market: what it is called, where things are, who is told, and what each device has.
 
-    A camera whose source is `simulated` is drawn by the simulator.
+    A camera whose source is `simulated` is drawn by the simulator. `policies`: who is told of what, when; a kind that
+    it leaves out has the default. People and policies that were edited in the console stay as they are there.
     """
 
     market: MarketBlock
     zones: Annotated[tuple[NamedBlock, ...], Field(min_length=1, max_length=100)]
     lots: Annotated[tuple[NamedBlock, ...], Field(max_length=100)] = ()
-    recipients: Annotated[tuple[RecipientBlock, ...], Field(max_length=500)] = ()
+    recipients: Annotated[tuple[RecipientBlock, ...], Field(max_length=PEOPLE_MAX)] = ()
+    policies: PolicyTable | None = None
     devices: Annotated[tuple[DeviceBlock, ...], Field(min_length=1, max_length=200)]
 
     @model_validator(mode="after")
@@ -76,6 +104,36 @@ class SiteSettings(SettingsModel):
             other = seen.setdefault((one.kind, one.subject), one.device)
             if other != one.device:
                 raise ValueError(f"{one.subject} is on {other} and on {one.device}: a name stands once in a market")
+        return self
+
+    @model_validator(mode="after")
+    def _everybody_once(self) -> Self:
+        seen: dict[str, str] = {}
+        for place, one in enumerate(self.recipients):
+            if one.phone in seen:
+                raise MisplacedError(
+                    f"{shown(one.phone)} is {seen[one.phone]}'s number already: each number stands once in a market",
+                    "recipients",
+                    place,
+                    "phone",
+                )
+            seen[one.phone] = one.name
+        return self
+
+    @model_validator(mode="after")
+    def _policies_reach_somebody(self) -> Self:
+        roles, table = {one.role for one in self.recipients}, self.policies
+        if table is None:
+            return self
+        for name in sorted(table.model_fields_set):
+            policy = table.of(name)
+            if not policy.reaches(roles):
+                raise MisplacedError(
+                    f"its steps tell {', '.join(sorted(policy.roles))}, and recipients has nobody of that role: "
+                    "add somebody, or name other roles",
+                    "policies",
+                    name,
+                )
         return self
 
     @model_validator(mode="after")
@@ -105,8 +163,9 @@ class SiteSettings(SettingsModel):
             lots=tuple(one.named() for one in self.lots),
             devices=tuple(block.device for block in self.devices),
             subjects=tuple(self.subjects()),
-            recipients=tuple(Recipient(one.name, one.phone, one.role) for one in self.recipients),
+            recipients=tuple(one.recipient() for one in self.recipients),
             private_stills=self.market.private_stills,
+            policies=self.policies,
         )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote_plus, unquote_to_bytes
 
 import pytest
 
@@ -23,6 +23,7 @@ from tests.eventually import eventually
 
 ROOT = Path(__file__).resolve().parent.parent
 USERNAME, PASSWORD = "jangteo", "kannel-of-a-test"
+REPLIES_KEY = "replies-key-of-a-test"
 SENDER = "0212345678"
 UNSHARE_ROOT, UNSHARE_USER = ("unshare", "-n"), ("unshare", "-r", "-n")
 RECEIVED = re.compile(rb"Got message \d+: <(\S+) (\S+) (\S+) (\S*)>")
@@ -58,12 +59,21 @@ class KannelServer:
             "password_file": str(self.password_file),
             "sender": SENDER,
             "receipts_port": self.receipts_port,
+            "replies_key_file": str(self.folder / "replies-key"),
         }
 
     def at_smsc(self) -> list[SmscMessage]:
         """Everything that the SMSC has received since the start."""
         log = (self.folder / "fakesmsc.log").read_bytes()
         return [_smsc_message(*found) for found in RECEIVED.findall(log)]
+
+    def comes_in(self, phone: str, text: str) -> None:
+        """Have somebody's phone answer our number."""
+        letter, body = self.folder / "comes-in", quote_plus(text.encode("utf-16-be"))
+        fresh = letter.with_suffix(".new")
+        fresh.write_text(f"{phone} {SENDER} ucs2 {body}", encoding="ascii")
+        fresh.rename(letter)
+        eventually(lambda: not letter.exists(), what="the SMSC has the answer")
 
     def pause(self, program: str) -> None:
         """Make a program hang (bearerbox, smsbox, fakesmsc); `resume` lets it go on."""
@@ -114,8 +124,10 @@ def running_kannel() -> Iterator[KannelServer]:
     folder = Path(tempfile.mkdtemp(prefix="jangteo-kannel-"))  # short: a Unix socket's path has at most 107 bytes
     (folder / "spool").mkdir()
     write_secret(folder / "password", PASSWORD)
-    (folder / "kannel.conf").write_text(configuration(folder, USERNAME, PASSWORD), encoding="utf-8")
+    write_secret(folder / "replies-key", REPLIES_KEY)
     sendsms_port, receipts_port = _free_port(), _free_port()
+    replies = f"http://127.0.0.1:{receipts_port}/replies/kannel?key={REPLIES_KEY}&from=%p&text=%b&charset=%C&id=%I"
+    (folder / "kannel.conf").write_text(configuration(folder, USERNAME, PASSWORD, replies), encoding="utf-8")
     inside = (
         f'ip link set lo up && exec "{sys.executable}" -m tests.broker.alerts.kannel_house {folder} {receipts_port}'
     )

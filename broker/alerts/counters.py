@@ -15,8 +15,15 @@ COUNTED = (
     "messages_delivered_total",
     "messages_failed_total",
     "messages_retried_total",
+    "messages_hedged_total",
     "dead_letters_total",
     "receipts_refused_total",
+    "replies_total",
+    "replies_refused_total",
+    "acknowledged_by_reply_total",
+    "acknowledged_by_button_total",
+    "told_by_devices_total",
+    "terms_total",
 )
 
 

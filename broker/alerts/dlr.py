@@ -1,7 +1,8 @@
-"""Delivery receipts over HTTP: a listener on loopback, for notifiers whose provider calls back."""
+"""What providers tell us over HTTP: a listener on loopback for delivery receipts and for people's replies."""
 
 import socket
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -14,7 +15,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from broker.alerts.counters import Counters
-from broker.alerts.ports import BadReceiptError, Receipt, Receipting
+from broker.alerts.ports import BadReceiptError, BadReplyError, Call, Receipt, Receipting, Reply, Replying
 from broker.stores.database import StoreUnavailableError
 from broker.stores.messages import Messages
 from runtime.errors import FatalError
@@ -23,32 +24,60 @@ log = structlog.get_logger(__name__)
 
 HOST = "127.0.0.1"
 STOP_S_MAX = 5.0
+BODY_BYTES_MAX = 65_536
+
+TakeReply = Callable[[str, Reply], object]
+"""(provider, reply): keep a reply and act on it; raises StoreUnavailableError when it was not kept."""
 
 
 class ReceiptsPortError(FatalError):
     """The receipts port cannot be listened on; the sentence names it."""
 
 
-def receipts_app(kind: str, notifier: Receipting, messages: Messages, counters: Counters) -> Starlette:
-    """The application behind one receipts port: `GET /receipts/<kind>`.
+def receipts_app(
+    kind: str,
+    notifier: object,
+    messages: Messages,
+    counters: Counters,
+    take: TakeReply | None = None,
+) -> Starlette:
+    """The application behind one receipts port: `/receipts/<kind>`, and `/replies/<kind>` where replies are taken.
 
-    204: taken, or nothing new. 400: not one of ours. 503: not stored, call again.
+    204: taken, or nothing new. 400: not one of ours. 413: too large. 503: not stored, call again.
     """
+    routes = []
+    if isinstance(notifier, Receipting):
+        read_receipt = notifier.receipt
 
+        def take_receipt(call: Call) -> None:
+            note_receipt(kind, read_receipt(call), messages, counters)
+
+        routes.append(_route(f"/receipts/{kind}", take_receipt, counters))
+    if take is not None and isinstance(notifier, Replying):
+        read_reply, take_it = notifier.reply, take
+        routes.append(_route(f"/replies/{kind}", lambda call: take_it(kind, read_reply(call)), counters))
+    return Starlette(routes=routes)
+
+
+def _route(path: str, work: Callable[[Call], object], counters: Counters) -> Route:
     async def receive(request: Request) -> PlainTextResponse:
+        body = bytearray()
+        async for piece in request.stream():
+            body += piece
+            if len(body) > BODY_BYTES_MAX:
+                return PlainTextResponse(f"larger than {BODY_BYTES_MAX} bytes", status_code=413)
+        headers = {name.lower(): value for name, value in request.headers.items()}
         try:
-            receipt = notifier.receipt(request.query_params)
-        except BadReceiptError as error:
+            await run_in_threadpool(work, Call(request.url.query, headers, bytes(body)))
+        except (BadReceiptError, BadReplyError) as error:
             counters.add("receipts_refused_total")
-            log.warning("receipt.refused", provider=kind, reason=str(error))
+            log.warning("receipt.refused", path=path, reason=str(error))
             return PlainTextResponse(str(error), status_code=400)
-        try:
-            await run_in_threadpool(note_receipt, kind, receipt, messages, counters)
         except StoreUnavailableError as error:
             return PlainTextResponse(str(error), status_code=503)
         return PlainTextResponse("", status_code=204)
 
-    return Starlette(routes=[Route(f"/receipts/{kind}", receive, methods=["GET"])])
+    return Route(path, receive, methods=["GET", "POST"])
 
 
 def note_receipt(provider: str, receipt: Receipt, messages: Messages, counters: Counters) -> None:
@@ -65,7 +94,11 @@ def note_receipt(provider: str, receipt: Receipt, messages: Messages, counters: 
 
 
 class ReceiptListener:
-    """Serves one application on a loopback port in a thread of its own, from `with` to its end."""
+    """Serves one application on a loopback port in a thread of its own, from `with` to its end.
+
+    The port may be shared with another process of the same user: the active and the standby service on one machine
+    both take what comes, and marks are the same whoever makes them.
+    """
 
     def __init__(self, app: Starlette, port: int) -> None:
         self._port = port
@@ -76,10 +109,11 @@ class ReceiptListener:
         """Listen.
 
         Raises:
-            ReceiptsPortError: the port is in use.
+            ReceiptsPortError: the port is in use by somebody else.
         """
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         try:
             listener.bind((HOST, self._port))
         except OSError as error:

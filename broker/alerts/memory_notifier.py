@@ -13,8 +13,13 @@ class MemoryNotifier:
     While `gate` is cleared, sends wait (at most 7 s, like a provider that hangs).
     """
 
-    def __init__(self, name: str = "memory", errors: Iterable[Exception] = ()) -> None:
+    carries_unicode = True
+
+    def __init__(
+        self, name: str = "memory", errors: Iterable[Exception] = (), channels: frozenset[str] = frozenset({"sms"})
+    ) -> None:
         self._name = name
+        self.channels = channels
         self._lock = threading.Lock()
         self.errors = deque(errors)
         self.sent: list[Outgoing] = []

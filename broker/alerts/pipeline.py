@@ -5,16 +5,21 @@ from dataclasses import dataclass
 
 from broker.alerts.counters import Counters
 from broker.alerts.flow import Flow, Stage
+from broker.alerts.policy import Composers
 from broker.alerts.stages.commit import Commit
 from broker.alerts.stages.confirm import Confirm
 from broker.alerts.stages.decode import Decode
 from broker.alerts.stages.presence import NotePresence
+from broker.alerts.stages.press import Press
 from broker.alerts.stages.recognise import Recognise
 from broker.alerts.stages.refuse import Refuse
+from broker.alerts.stages.told import Told
 from broker.alerts.stages.wake import Wake
 from broker.stores.dead_letters import DeadLetters
 from broker.stores.incidents import Incidents
+from broker.stores.presses import Presses
 from broker.stores.registry import Registry
+from broker.stores.told import DeviceTellings
 from runtime.clock import Clock
 from transport.ports import Publisher, RawMessage
 
@@ -26,17 +31,20 @@ class Stores:
     registry: Registry
     incidents: Incidents
     dead_letters: DeadLetters
+    presses: Presses
+    tellings: DeviceTellings
 
 
 class Pipeline:
     """A consumer's batch handler: when it returns, everything in the batch is in a store."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 — what the stages work with
         self,
         stores: Stores,
         clock: Clock,
         counters: Counters,
         *,
+        composers: Composers,
         publisher: Callable[[], Publisher],
         dispatch: Callable[[], None],
         presence_changed: Callable[[], None],
@@ -45,7 +53,9 @@ class Pipeline:
         self._stages: tuple[Stage, ...] = (
             Decode(stores.registry, clock),
             Recognise(clock, stale_after_s),
-            Commit(stores.incidents, stores.registry, clock, counters),
+            Told(stores.tellings, clock, counters),
+            Commit(stores.incidents, composers, clock, counters),
+            Press(stores.incidents, stores.presses, clock, counters),
             Wake(dispatch),
             NotePresence(stores.registry, clock, counters, presence_changed),
             Refuse(stores.dead_letters, counters),

@@ -5,11 +5,12 @@ import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from types import ModuleType
 from typing import Any, Generic, TypeVar, get_args
 
 import broker.alerts.notifiers
 from broker.alerts.ports import Notifier
-from runtime.errors import FatalError
+from runtime.errors import FatalError, SettingsError
 from runtime.settings_file import SettingsModel
 
 
@@ -84,6 +85,20 @@ def build(settings: NotifierSettings) -> Notifier:
     """The notifier that a settings block describes."""
     notifier: Notifier = discover()[settings.kind].build(settings)
     return notifier
+
+
+def library(name: str, kind: str) -> ModuleType:
+    """A provider's own library, imported when its notifier is built: who does not use it need not have it.
+
+    Raises:
+        SettingsError: it is not installed; the sentence says how it would be.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise SettingsError(
+            f"notifier {kind}: the library {name.partition('.')[0]} is missing: install jangteo[notifiers]"
+        ) from error
 
 
 def _load(name: str) -> AnyPlugin:

@@ -1,122 +1,303 @@
-"""Who is told what, and when: the tables, and the messages that follow from a change of an incident."""
+"""Who is told what, and when: the messages that follow from a change of an incident, as the market's policies say."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from broker.alerts.texts import Place, fire_text, trouble_text
+from broker.alerts.quiet_hours import released
+from broker.alerts.storm_control import Lately, hold_ms
+from broker.alerts.telling import NO_ZONE, About, Names, text_of
+from broker.alerts.texts import Style, answered_text
+from broker.stores.acknowledge_tokens import LinkToken
 from broker.stores.database import as_retryable
-from broker.stores.incident_models import DRILL, FIRE, Change, Effect, Incident, Picture, Sighting
-from broker.stores.messages import NewMessage
+from broker.stores.incident_models import DRILL, FIRE, Change, Effect, Incident, Picture, Sighting, Told
+from broker.stores.incident_states import Level
+from broker.stores.message_models import SMS, STORM, NewMessage
+from broker.stores.policies import BUILT_IN, Policies
+from broker.stores.policy_models import Channel, Policy, PolicyTable, Step, policy_kind
 from broker.stores.registry import Named, Recipient, Registry
+from broker.stores.storms import told_of
 from contract.ids import ID_LENGTH_MAX
+from runtime.clock import Clock, SystemClock
 
-NO_ZONE = "none"
+__all__ = ["COMPONENT", "DEVICE_OFFLINE", "NO_ZONE", "TROUBLE", "Composer", "Composers", "Roster", "load_rosters"]
+
 TROUBLE = "trouble"
 DEVICE_OFFLINE = "device-offline"
 COMPONENT = "component"  # a part of the agent itself: every device has one of the same name
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Escalation: after `delay_s` without an acknowledgement everybody with this role is told."""
-
-    name: str
-    role: str
-    delay_s: int
-    head: str
-
-
-FIRE_STEPS = (
-    Step("0", "manager", 0, "화재"),
-    Step("1", "deputy", 60, "화재 미확인"),
-    Step("2", "merchant", 120, "화재 미확인"),
-)
-REOPENED_HEAD = "화재 재감지"
-DRILL_HEAD = "훈련"
-# Troubles that make the market blind or mute to a fire are sent; the others wait in the console.
-SENT_TROUBLES = frozenset({"camera", "siren", DEVICE_OFFLINE})
 LATE_TROUBLE_DELAY_S = 60  # the clearing of what is long over is behind it in the same backlog
+CONFIRMING_CAMERAS = 2
+ACKNOWLEDGED = "a0"
+
+Link = Callable[[Incident, Recipient], LinkToken | None]
+"""The address by which a recipient acknowledges an incident; `None` where none is to be sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """A market's names and people, as the registry has them now."""
+    """A market's names, people and policies, as the central state has them now."""
 
     market: Named
     zones: tuple[Named, ...] = ()
     recipients: tuple[Recipient, ...] = ()
+    policies: PolicyTable = BUILT_IN
 
-    def zone_name(self, zone: str) -> str:
-        """The zone's Korean name; one that the registry does not know keeps its id."""
-        return next((one.name_ko for one in self.zones if one.id == zone), f"{zone}구역")
+    @property
+    def names(self) -> Names:
+        """The names for texts."""
+        return Names(self.market, self.zones)
 
-    def at_step(self, step: Step) -> tuple[Recipient, ...]:
-        """Who is told at a step. A market without managers has everybody told at once."""
-        people = tuple(one for one in self.recipients if one.role == step.role)
-        return people or (self.recipients if step is FIRE_STEPS[0] else ())
+    def policy(self, incident: Incident) -> Policy:
+        """What counts for an incident."""
+        return self.policies.of(policy_kind(incident.kind))
+
+    def at(self, step: Step) -> tuple[Recipient, ...]:
+        """Who is told at a step."""
+        return tuple(one for one in self.recipients if one.role in step.roles)
 
 
 @dataclass(frozen=True, slots=True)
 class Composer:
-    """Turns changes into messages. `roster` knows the markets, `now_unix_ms` is when messages are written."""
+    """Turns changes into messages. `rosters` knows the markets, `now_unix_ms` is when messages are written.
 
-    rosters: dict[str, Roster] = field(default_factory=dict)
+    `channels` are those that somebody is configured for; a step that has none of them goes by SMS. `unicode`: some
+    notifier carries what EUC-KR cannot.
+    """
+
+    rosters: Mapping[str, Roster] = field(default_factory=dict)
     now_unix_ms: int = 0
+    link: Link | None = None
+    channels: frozenset[str] = frozenset({SMS})
+    unicode: bool = False
+    lately: Lately = field(default_factory=Lately)
 
     def __call__(self, change: Change) -> Sequence[NewMessage]:
-        """The messages of one change; none for repeats, clearings and what only the console shows."""
+        """The messages of one change; none for repeats, clearings, a watch, and what only the console shows."""
         seen, incident = change.sighting, change.incident
         if incident is None or isinstance(seen, Picture):
             return ()
-        roster = self.rosters.get(incident.market, Roster(Named(incident.market, incident.market, incident.market)))
-        if incident.severity == FIRE and change.effect is Effect.OPENED:
-            return self._fire(roster, seen, incident)
-        if incident.severity == FIRE and change.effect is Effect.REOPENED:
-            return self._again(roster, seen, incident)
-        if incident.severity == DRILL and change.effect is Effect.OPENED:
-            return self._drill(roster, seen, incident)
-        if change.effect in {Effect.OPENED, Effect.REOPENED} and seen.part in SENT_TROUBLES:
-            return self._trouble(roster, seen, incident)
-        return ()
+        level = seen.level if change.effect is Effect.REOPENED else incident.level
+        if level != Level.ALARM:
+            return ()
+        if incident.severity == FIRE:
+            return self._fire(change, seen, incident)
+        if incident.severity == DRILL:
+            return self._drill(seen, incident) if change.effect is Effect.OPENED else ()
+        is_news = change.effect in {Effect.OPENED, Effect.ROSE, Effect.REOPENED}
+        return self._trouble(seen, incident) if is_news else ()
 
-    def _fire(self, roster: Roster, seen: Sighting, incident: Incident) -> Sequence[NewMessage]:
-        place, when = _place(roster, seen), incident.decided_unix_ms or incident.opened_unix_ms
-        rows: dict[str, NewMessage] = {}
-        for step in FIRE_STEPS:
-            text = fire_text(place, incident.code, when, late=seen.late, head=step.head)
-            due = self.now_unix_ms + step.delay_s * 1000
-            for person in roster.at_step(step):
-                # One person, one role: without managers, step 0 has told everybody and nobody is left for later.
-                rows.setdefault(person.phone, NewMessage(step.name, person.name, person.phone, text, due))
+    def acknowledged(self, incident: Incident, who: str, told: Sequence[Told]) -> Sequence[NewMessage]:
+        """What everybody who was told learns once somebody takes care; not whoever that is."""
+        roster, when = self.roster(incident.market), incident.acknowledged_unix_ms or self.now_unix_ms
+        policy, people = roster.policy(incident), {one.phone: one for one in roster.recipients}
+        about = About(incident, "", when)
+        rows: dict[tuple[str, str], NewMessage] = {}
+        for one in self._spread(roster, policy, incident, told):
+            person = people.get(one.recipient, Recipient(one.name, one.recipient))
+            if who in {person.name, person.phone}:
+                continue
+            style = self._style(policy, person)
+            place, head = about.place(roster.names, style), about.head("")
+            text = answered_text(place, head, incident.code, who, when, style=style)
+            due = self._due(policy, person, self.now_unix_ms)
+            rows[one.recipient, one.channel] = NewMessage(
+                ACKNOWLEDGED,
+                one.name,
+                one.recipient,
+                text,
+                due,
+                capped=True,
+                channel=one.channel,
+                cap_per_hour=policy.cap_per_hour,
+            )
         return tuple(rows.values())
 
-    def _drill(self, roster: Roster, seen: Sighting, incident: Incident) -> Sequence[NewMessage]:
-        """Managers only, once, nobody later; a drill that arrives late is over, and tells nobody."""
-        if seen.late:
+    def repeated(self, about: About, number: int) -> Sequence[NewMessage]:
+        """Everybody whom a step tells, told again for the `number`th time."""
+        roster = self.roster(about.incident.market)
+        policy, step = roster.policy(about.incident), f"r{number}"
+        if not policy.steps:
             return ()
-        step, when = FIRE_STEPS[0], incident.decided_unix_ms or incident.opened_unix_ms
-        text = fire_text(_place(roster, seen), incident.code, when, head=DRILL_HEAD)
-        people = (one for one in roster.recipients if one.role == step.role)
-        return tuple(NewMessage(step.name, one.name, one.phone, text, self.now_unix_ms) for one in people)
+        whole = Step(after_s=0, roles=tuple(policy.roles), channels=_channels_of(policy))
+        return tuple(self._rows(roster, about, policy, whole, step, variant="unanswered", capped=True))
 
-    def _again(self, roster: Roster, seen: Sighting, incident: Incident) -> Sequence[NewMessage]:
-        text = fire_text(_place(roster, seen), incident.code, seen.time_unix_ms, late=seen.late, head=REOPENED_HEAD)
-        step = f"u{incident.event_count}"
-        people = roster.at_step(FIRE_STEPS[0])
-        return tuple(NewMessage(step, one.name, one.phone, text, self.now_unix_ms, capped=True) for one in people)
-
-    def _trouble(self, roster: Roster, seen: Sighting, incident: Incident) -> Sequence[NewMessage]:
-        """Always the same step: rising again tells only whoever was not told before."""
-        if (seen.late and incident.state == "cleared") or incident.acknowledged_unix_ms is not None:
+    def step_rows(self, about: About, step: str) -> Sequence[NewMessage]:
+        """The messages of one step by its name, due now: what a storm has held back."""
+        roster = self.roster(about.incident.market)
+        policy = roster.policy(about.incident)
+        if step.startswith("r"):
+            return self.repeated(about, int(step.removeprefix("r")))
+        index = int(step.removeprefix("t"))
+        if index >= len(policy.steps):
             return ()
-        when = seen.time_unix_ms
-        text = trouble_text(_place(roster, seen), seen.part, seen.reason, incident.code, when, late=seen.late)
-        due = self.now_unix_ms + (LATE_TROUBLE_DELAY_S * 1000 if seen.late else 0)
-        people = (one for one in roster.recipients if one.role == FIRE_STEPS[0].role)
-        return tuple(NewMessage("t0", one.name, one.phone, text, due, capped=True) for one in people)
+        given, people = self._whom(roster, policy, index, about.incident)
+        rows = self._rows(roster, about, policy, given, step, variant="unanswered" if index else "", people=people)
+        return tuple(rows)
+
+    def roster(self, market: str) -> Roster:
+        """A market's roster; of one that the registry does not know, an empty one."""
+        return self.rosters.get(market, Roster(Named(market, market, market)))
+
+    def whom(self, incident: Incident, step: str) -> tuple[tuple[Recipient, ...], tuple[str, ...]]:
+        """Who is told at a step of an incident, by its name, and by which channels."""
+        roster = self.roster(incident.market)
+        policy = roster.policy(incident)
+        if step.startswith("r"):
+            people = tuple(one for one in roster.recipients if one.role in policy.roles)
+            return people, self._usable(_channels_of(policy))
+        index = int(step.removeprefix("t"))
+        if index >= len(policy.steps):
+            return (), ()
+        given, people = self._whom(roster, policy, index, incident)
+        return people, self._usable(given.channels)
+
+    def _fire(self, change: Change, seen: Sighting, incident: Incident) -> Sequence[NewMessage]:
+        when = incident.decided_unix_ms or incident.opened_unix_ms
+        if change.effect in {Effect.OPENED, Effect.ROSE}:
+            return self._steps(About(incident, seen.subject, when, seen.late), "")
+        about = About(incident, seen.subject, seen.time_unix_ms, seen.late)
+        if change.effect is Effect.REOPENED:
+            return self._update(about, "again")
+        if change.effect is Effect.CONFIRMED and change.cameras == CONFIRMING_CAMERAS and not incident.is_acknowledged:
+            return self._update(about, "", cameras=change.cameras)
+        return ()
+
+    def _drill(self, seen: Sighting, incident: Incident) -> Sequence[NewMessage]:
+        """A drill that arrives late is over, and tells nobody."""
+        when = incident.decided_unix_ms or incident.opened_unix_ms
+        return () if seen.late else self._steps(About(incident, seen.subject, when), "")
+
+    def _trouble(self, seen: Sighting, incident: Incident) -> Sequence[NewMessage]:
+        """Always the same steps: rising again tells only whoever was not told before."""
+        if (seen.late and not incident.is_active) or incident.is_acknowledged:
+            return ()
+        delay_s = LATE_TROUBLE_DELAY_S if seen.late else 0
+        return self._steps(About(incident, seen.subject, seen.time_unix_ms, seen.late), "t", delay_s=delay_s)
+
+    def _steps(self, about: About, prefix: str, *, delay_s: int = 0) -> Sequence[NewMessage]:
+        incident = about.incident
+        roster = self.roster(incident.market)
+        policy, begin = roster.policy(incident), self.now_unix_ms + delay_s * 1000
+        is_storm = incident.severity != DRILL and self.lately.is_storm(incident, self.now_unix_ms)
+        rows: list[NewMessage] = []
+        for index in range(len(policy.steps)):
+            step, people = self._whom(roster, policy, index, incident)
+            due, name = begin + step.after_s * 1000, f"{prefix}{index}"
+            variant = "unanswered" if index else ""
+            if is_storm and people:
+                text = text_of(about, roster.names, variant, Style())
+                rows.append(NewMessage(name, STORM, STORM, text, due + hold_ms(incident), channel=STORM))
+            elif not is_storm:
+                rows += self._rows(roster, about, policy, step, name, variant=variant, due=due, people=people)
+        return rows
+
+    def _update(self, about: About, variant: str, *, cameras: int = 0) -> Sequence[NewMessage]:
+        roster, incident = self.roster(about.incident.market), about.incident
+        policy = roster.policy(incident)
+        if not policy.steps:
+            return ()
+        step, people = self._whom(roster, policy, 0, incident)
+        name = f"u{incident.event_count}"
+        rows = self._rows(
+            roster, about, policy, step, name, variant=variant, people=people, capped=True, cameras=cameras
+        )
+        return tuple(rows)
+
+    def _whom(
+        self, roster: Roster, policy: Policy, index: int, incident: Incident
+    ) -> tuple[Step, tuple[Recipient, ...]]:
+        """A step and its people. A fire that nobody would be told of at once is told to everybody then."""
+        step, people = policy.steps[index], roster.at(policy.steps[index])
+        if incident.severity == FIRE and not roster.at(policy.steps[0]):
+            return step, () if index else roster.recipients
+        return step, people
+
+    def _rows(  # noqa: PLR0913 — one message has this many sides; each caller sets a few of them
+        self,
+        roster: Roster,
+        about: About,
+        policy: Policy,
+        step: Step,
+        name: str,
+        *,
+        variant: str,
+        due: int | None = None,
+        people: Sequence[Recipient] | None = None,
+        capped: bool = False,
+        cameras: int = 0,
+    ) -> Iterator[NewMessage]:
+        due = self.now_unix_ms if due is None else due
+        cap = policy.cap_per_hour
+        for channel in self._usable(step.channels):
+            if channel != SMS:
+                text = text_of(about, roster.names, variant, self._style(policy, None), cameras)
+                yield NewMessage(name, channel, channel, text, due, capped=capped, channel=channel, cap_per_hour=cap)
+                continue
+            for person in roster.at(step) if people is None else people:
+                link = None if self.link is None else self.link(about.incident, person)
+                style = self._style(policy, person, "" if link is None else link.url)
+                text = text_of(about, roster.names, variant, style, cameras)
+                when = self._due(policy, person, due)
+                yield NewMessage(
+                    name, person.name, person.phone, text, when, capped=capped, link=link, cap_per_hour=cap
+                )
+
+    def _usable(self, wanted: Sequence[str]) -> tuple[str, ...]:
+        return tuple(one for one in wanted if one in self.channels) or (SMS,)
+
+    def _style(self, policy: Policy, person: Recipient | None, link: str = "") -> Style:
+        wanted = next((one for one in policy.languages if person is not None and one == person.language), None)
+        language = wanted or policy.languages[0]
+        return Style(language, self.unicode, link, policy.notes.get(language, ""))
+
+    def _due(self, policy: Policy, person: Recipient, due_unix_ms: int) -> int:
+        return due_unix_ms if policy.quiet_hours == "ignores" else released(person, due_unix_ms)
+
+    def _spread(self, roster: Roster, policy: Policy, incident: Incident, told: Sequence[Told]) -> Iterator[Told]:
+        """Everybody who was told, also those whom a summary told."""
+        for one in told:
+            if one.channel != STORM:
+                yield one
+                continue
+            took_ms = max(0, (incident.acknowledged_unix_ms or self.now_unix_ms) - incident.opened_unix_ms)
+            for index, step in enumerate(policy.steps):
+                if step.after_s * 1000 > took_ms:
+                    break
+                _, people = self._whom(roster, policy, index, incident)
+                for channel in self._usable(step.channels):
+                    if channel == SMS:
+                        yield from (Told(person.name, person.phone, SMS) for person in people)
+                    else:
+                        yield Told(channel, channel, channel)
+
+
+@dataclass(frozen=True, slots=True)
+class Composers:
+    """Makes the composer for some markets, from what the central state says now."""
+
+    engine: Engine
+    clock: Clock
+    link: Link | None = None
+    channels: frozenset[str] = frozenset({SMS})
+    unicode: bool = False
+
+    def __call__(self, markets: Iterable[str]) -> Composer:
+        """A composer for one batch of changes: a number or policy that changed counts from the next one on.
+
+        Raises:
+            StoreUnavailableError: try again later.
+        """
+        wanted = set(markets)
+        rosters = load_rosters(Registry(self.engine), wanted)
+        try:
+            with self.engine.connect() as connection:
+                lately = Lately(told_of(connection, wanted))
+        except DBAPIError as error:
+            raise as_retryable(error) from error
+        return Composer(rosters, self.clock.unix_ms(), self.link, self.channels, self.unicode, lately)
 
 
 def trouble_kind(part: str, subject: str, device: str) -> str:
@@ -133,23 +314,30 @@ def trouble_kind(part: str, subject: str, device: str) -> str:
 
 
 def load_rosters(registry: Registry, markets: Iterable[str]) -> dict[str, Roster]:
-    """The rosters of these markets, read now: a number that changed counts from the next alarm on.
+    """The rosters of these markets, read now.
 
     Raises:
         StoreUnavailableError: try again later.
     """
+    wanted = set(markets)
     try:
         names = {one.id: one for one in registry.markets()}
+        policies = Policies(registry.engine, SystemClock()).of_all(wanted)
         return {
             market: Roster(
-                names.get(market, Named(market, market, market)), registry.zones(market), registry.recipients(market)
+                names.get(market, Named(market, market, market)),
+                registry.zones(market),
+                registry.recipients(market),
+                policies[market].table,
             )
-            for market in set(markets)
+            for market in wanted
         }
     except DBAPIError as error:
         raise as_retryable(error) from error
 
 
-def _place(roster: Roster, seen: Sighting) -> Place:
-    zone = "" if seen.zone == NO_ZONE else roster.zone_name(seen.zone)
-    return Place(roster.market.name_ko, zone, seen.subject)
+def _channels_of(policy: Policy) -> tuple[Channel, ...]:
+    found: dict[Channel, None] = {}
+    for step in policy.steps:
+        found.update(dict.fromkeys(step.channels))
+    return tuple(found)

@@ -15,7 +15,7 @@ def acknowledge(console: Console, incident_id: int, who: str, market: str | None
     """
     if market is not None and console.incidents.get(incident_id).market != market:
         raise NotHereError("incident", n=incident_id)
-    done = console.incidents.acknowledge(incident_id, who)
+    done = console.incidents.acknowledge(incident_id, who, "console")
     if done.is_first:
-        console.audit.write(who, "incident.acknowledge", f"{done.incident.market}/{done.incident.code}")
+        console.audit.write(who, "incident.acknowledge", f"{done.incident.market}/{done.incident.code}", "console")
     return done.incident

@@ -17,6 +17,7 @@ log = structlog.get_logger(__name__)
 STATUS_EVERY_S = 2.0
 LINK_EVERY_S = 0.25
 COMPLETE_EVERY_S = 5.0
+ROSTERS_EVERY_S = 10.0
 DAY_STARTS_EVERY_S = 30.0
 REFUSED_RETRY_S = 30.0
 BEAT_EVERY_S = 1.0
@@ -43,6 +44,7 @@ def beside(console: Console, beat: Callable[[], None]) -> Mapping[str, Coroutine
         "link": _every(LINK_EVERY_S, look_at_link),
         "signage": _every(COMPLETE_EVERY_S, console.push.complete),
         "zones": _every(COMPLETE_EVERY_S, console.zones.complete),
+        "rosters": _every(ROSTERS_EVERY_S, console.roster_push.complete),
         "day-starts": _every(DAY_STARTS_EVERY_S, ask_day_starts),
         "status": _every(STATUS_EVERY_S, report),
         "beat": _every(BEAT_EVERY_S, say_alive),

@@ -120,8 +120,8 @@ CAMERA_TEXTS: Mapping[str, tuple[str, str]] = {
         "The message was accepted, but no receipt says that it arrived. Look at the phone.",
     ),
     "verdict.nobody": (
-        "사건은 기록되었으나 알릴 관리자가 없습니다. site 파일의 recipients에 더하세요.",
-        "The incident is recorded, but there is no manager to tell. Add one under recipients in the site file.",
+        "사건은 기록되었으나 알릴 관리자가 없습니다. 명부 페이지에서 더하세요.",
+        "The incident is recorded, but there is no manager to tell. Add one on the roster page.",
     ),
     "verdict.unsent": (
         "문자가 나가지 않았습니다. 문자 페이지에서 까닭을 보세요.",

@@ -11,12 +11,15 @@ from broker.console.attempts import Attempts
 from broker.console.day_start import DayStarts
 from broker.console.directory import Directory, MarketListing
 from broker.console.drills import Drills
+from broker.console.dry_runs import DryRuns
 from broker.console.feed import Feed
 from broker.console.hub import Change, Hub
 from broker.console.link import Link
+from broker.console.link_tries import LinkTries
 from broker.console.live import LiveState
 from broker.console.looks import Looks
 from broker.console.push import SignagePush
+from broker.console.roster_push import RosterPush
 from broker.console.settings import ConsoleSettings
 from broker.console.shared import SharedSections
 from broker.console.state import Moment, devices, occupancy
@@ -24,14 +27,19 @@ from broker.console.viewing import Views
 from broker.console.views import ArrivalView, DeviceView, OccupancyView
 from broker.console.watch import Facts, Watch
 from broker.console.zones import ZonePush
+from broker.rules.files import RuleFolder
 from broker.series.ports import SeriesStore
+from broker.stores.acknowledge_tokens import AcknowledgeTokens
 from broker.stores.audit import Audit
 from broker.stores.dead_letters import DeadLetters
 from broker.stores.incidents import Incidents
 from broker.stores.messages import Messages
 from broker.stores.notices import Notices
 from broker.stores.parts import Parts
+from broker.stores.policies import Policies
 from broker.stores.registry import Registry
+from broker.stores.rosters import RosterBook
+from broker.stores.rule_states import RuleStates
 from broker.stores.signage import Signage
 from broker.stores.stills import Stills
 from broker.stores.users import Users
@@ -51,6 +59,8 @@ class Counters:
     refused_tokens_total: int = 0
     notices_total: int = 0
     commands_total: int = 0
+    link_tries_failed_total: int = 0
+    link_tries_refused_total: int = 0
 
 
 @dataclass(slots=True)
@@ -70,6 +80,8 @@ class Console:
     stills: Stills
     messages: Messages
     dead_letters: DeadLetters
+    rosters: RosterBook
+    policies: Policies
     statuses: Parts
     directory: Directory
     live: LiveState
@@ -78,13 +90,19 @@ class Console:
     files: AssetFiles
     push: SignagePush
     zones: ZonePush
+    roster_push: RosterPush
     feed: Feed
     watch: Watch
     day_starts: DayStarts
     attempts: Attempts
+    acknowledge_tokens: AcknowledgeTokens
+    link_tries: LinkTries
     shared: SharedSections
     views: Views
     drills: Drills
+    rules: RuleFolder | None
+    rule_states: RuleStates
+    dry_runs: DryRuns
     counters: Counters = field(default_factory=Counters)
 
     def moment(self) -> Moment:
@@ -156,6 +174,11 @@ def compose(
         utc_offset_minutes=settings.utc_offset_minutes,
     )
 
+    rosters, policies = RosterBook(engine), Policies(engine, clock)
+    roster_push = RosterPush(
+        directory, live, rosters, policies, signer, session, clock, utc_offset_minutes=settings.utc_offset_minutes
+    )
+
     def facts(market: str) -> Facts:
         moment = Moment(clock.unix_ms(), settings.stale_after_s, link.view(), day_starts.known())
         return _facts(directory.market(market), live, moment, push)
@@ -177,6 +200,8 @@ def compose(
         stills=Stills(engine),
         messages=Messages(engine, clock),
         dead_letters=DeadLetters(engine),
+        rosters=rosters,
+        policies=policies,
         statuses=Parts(engine, clock),
         directory=directory,
         live=live,
@@ -185,13 +210,19 @@ def compose(
         files=AssetFiles(settings.assets_dir, settings.assets_bytes_max),
         push=push,
         zones=zones,
+        roster_push=roster_push,
         feed=Feed(live, views, directory, registry, clock, watch.wake),
         watch=watch,
         day_starts=day_starts,
         attempts=Attempts(clock),
+        acknowledge_tokens=AcknowledgeTokens(engine, clock),
+        link_tries=LinkTries(clock),
         shared=SharedSections(clock, lambda: hub.told_count),
         views=views,
         drills=Drills(),
+        rules=None if settings.rules_dir is None else RuleFolder(settings.rules_dir),
+        rule_states=RuleStates(engine),
+        dry_runs=DryRuns(series),
     )
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from broker.console.assets import AssetsFullError
+from broker.console.dry_runs import BusyError
 from broker.console.hub import TooManyListenersError
 from broker.console.intake import BadNoticeError
 from broker.console.middleware import BODY_BYTES_MAX, HEADERS
@@ -27,6 +28,7 @@ from broker.console.security import ForbiddenError, NotSignedInError, SignInNeed
 from broker.console.texts import Language
 from broker.console.viewing import TooManyViewersError
 from broker.console.views import ErrorView
+from broker.stores.acknowledge_tokens import LINK_PATH
 from broker.stores.database import StoreUnavailableError
 from broker.stores.incidents import UnknownIncidentError
 from runtime.errors import RetryableError
@@ -39,6 +41,7 @@ ErrorPage = Callable[[Request, int, str], Awaitable[Response]]
 ERRORS: dict[int | str, dict[str, Any]] = {  # FastAPI's own type for `responses`
     status: {"model": ErrorView} for status in (401, 403, 404, 422, 503)
 }
+SECRET_PATHS = (LINK_PATH, "/sign-in/link/")
 MACHINE_PATHS = ("/api/", "/assets/", "/healthz", "/metrics", "/openapi")
 
 _STATUS: Mapping[type[Exception], int] = {
@@ -46,6 +49,7 @@ _STATUS: Mapping[type[Exception], int] = {
     ForbiddenError: 403,
     LookupError: 404,
     TooMuchSignageError: 409,
+    BusyError: 409,
     RequestValidationError: 422,
     BadNoticeError: 422,
     RetryableError: 503,
@@ -136,10 +140,16 @@ async def _known(request: Request, error: Exception) -> Response:
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     """The last resort runs outside of every middleware, so it adds the headers itself."""
-    log.error("console.unexpected", method=request.method, path=request.url.path, exc_info=error)
+    log.error("console.unexpected", method=request.method, path=_loggable(request.url.path), exc_info=error)
     response = await _respond(request, error)
     response.headers.update({**HEADERS, "cache-control": "no-store"})
     return response
+
+
+def _loggable(path: str) -> str:
+    """The path without what is secret in it: whoever reads the log must not be able to use a link."""
+    start = next((one for one in SECRET_PATHS if path.startswith(one)), None)
+    return path if start is None else f"{start}…"
 
 
 async def _respond(request: Request, error: Exception) -> Response:

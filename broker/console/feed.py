@@ -16,6 +16,7 @@ from contract.catalog import channel_for
 from contract.delivery import CommandReply
 from contract.events import FireEvent
 from contract.presence import Presence, SettingsReport, SignageReport
+from contract.roster import RosterReport
 from contract.telemetry import (
     AgentBatch,
     Batch,
@@ -70,6 +71,7 @@ class Feed:
         session.subscribe(TopicFilter(channel="reported", name="settings"), SettingsReport, self._settings)
         session.subscribe(TopicFilter(channel="event", name="fire"), FireEvent, self._fire)
         session.subscribe(TopicFilter(channel="reported", name="zones"), ZonesReport, self._zones)
+        session.subscribe(TopicFilter(channel="reported", name="roster"), RosterReport, self._roster)
         session.subscribe(TopicFilter(channel="ack", name="siren"), CommandReply, self._reply)
         session.subscribe(TopicFilter(channel="ack", name="camera"), CameraReply, self._reply)
         session.subscribe(TopicFilter(channel="view", name="camera"), ViewPicture, self._view)
@@ -121,6 +123,10 @@ class Feed:
             self._live.note_zones(identity, report)
             self._wake(topic.market)
             await asyncio.to_thread(self._registry.note_zones, identity, report)
+
+    async def _roster(self, topic: Topic, report: RosterReport) -> None:
+        if (identity := self._registered(topic)) is not None:
+            self._live.note_roster(identity, report)
 
     async def _fire(self, topic: Topic, event: FireEvent) -> None:
         if (identity := self._registered(topic)) is not None:

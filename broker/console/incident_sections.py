@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from broker.console.composition import Console
+from broker.console.incident_timeline import timeline
 from broker.console.incidents import incident_view, message_view
 from broker.console.problems import NotHereError
 from broker.stores.incident_models import DRILL, FIRE, IncidentEvent
@@ -12,7 +13,6 @@ from contract.payload import BadPayloadError
 
 MS_PER_S = 1000
 INCIDENT_MAX = 2**63 - 1  # what a database holds
-EVENTS_SHOWN = 50
 EVENTS_READ = 200
 PLOT_WIDTH, PLOT_HEIGHT = 480, 140
 """Of the plot's ground, in the units of its SVG."""
@@ -63,7 +63,8 @@ def incident_context(console: Console, market: str, incident_id: str) -> dict[st
     if found.market != market:
         raise NotHereError("incident", n=incident_id)
     events = console.incidents.events(found.incident_id, EVENTS_READ)
-    told = _telling(events)
+    told, messages = _telling(events), console.messages.of_incident(found.incident_id)
+    names = console.incidents.cameras([found.incident_id]).get(found.incident_id, ())
     return {
         "market": listing.market,
         "zones": {one.id: one for one in listing.zones},
@@ -71,9 +72,9 @@ def incident_context(console: Console, market: str, incident_id: str) -> dict[st
         "pictures": console.stills.of_incident(found.incident_id),
         "signs": [SignView(one.sign.value, strength(one.strength)) for one in (told.reasons if told else ())],
         "plot": None if told is None else score_plot(told.scores),
-        "cameras": sorted({one.subject for one in events if one.name in {FIRE, DRILL} and one.subject}),
-        "messages": [message_view(one) for one in console.messages.of_incident(found.incident_id)],
-        "events": events[:EVENTS_SHOWN],
+        "cameras": names if found.severity in {FIRE, DRILL} else (),
+        "messages": [message_view(one) for one in messages],
+        "timeline": timeline(console.incidents.log(found.incident_id), events, messages),
         "has_pictures": found.severity in {FIRE, DRILL},
     }
 

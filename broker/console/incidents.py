@@ -1,6 +1,7 @@
 """Incidents and messages as the API says them."""
 
 from broker.console.views import IncidentView, MessageView
+from broker.stores.acknowledge_tokens import without_tokens
 from broker.stores.incident_models import DRILL, FIRE
 from broker.stores.incidents import Incident
 from broker.stores.messages import Message
@@ -17,7 +18,9 @@ def incident_view(one: Incident, now_unix_ms: int) -> IncidentView:
         zone=one.zone,
         kind=one.kind,
         severity=one.severity,
+        level=one.level,
         state=one.state,
+        is_active=one.is_active,
         detail=one.detail,
         age_s=max(0.0, (now_unix_ms - one.opened_unix_ms) / MS_PER_S),
         opened_unix_ms=one.opened_unix_ms,
@@ -25,6 +28,8 @@ def incident_view(one: Incident, now_unix_ms: int) -> IncidentView:
         cleared_unix_ms=one.cleared_unix_ms,
         acknowledged_unix_ms=one.acknowledged_unix_ms,
         acknowledged_by=one.acknowledged_by,
+        acknowledged_via=one.acknowledged_via,
+        closed_unix_ms=one.closed_unix_ms,
         first_seen_unix_ms=one.first_seen_unix_ms,
         decided_unix_ms=one.decided_unix_ms,
         media_position_s=one.media_position_s,
@@ -35,14 +40,15 @@ def incident_view(one: Incident, now_unix_ms: int) -> IncidentView:
 
 
 def message_view(one: Message) -> MessageView:
-    """A message to a person."""
+    """A message to a person. A link in its text is cut: whoever reads it here must not be able to press it."""
     return MessageView(
         id=one.message_id,
         incident_id=one.incident_id,
         market=one.market,
         recipient_name=one.recipient_name,
         recipient=one.recipient,
-        text=one.text,
+        channel=one.channel,
+        text=without_tokens(one.text),
         state=one.state,
         provider=one.provider,
         provider_reference=one.provider_reference,

@@ -20,6 +20,7 @@ from contract.delivery import CommandReply
 from contract.events import FireEvent, Phase
 from contract.ids import CLOCK_FLOOR_UNIX_MS
 from contract.presence import Presence, SettingsReport, SignageReport
+from contract.roster import RosterReport
 from contract.telemetry import (
     AgentReading,
     AnyReading,
@@ -113,6 +114,7 @@ class DeviceState:
     signage: SignageReport | None = None
     settings: SettingsReport | None = None
     zones: ZonesReport | None = None
+    roster: RosterReport | None = None
 
 
 def judge(
@@ -197,14 +199,22 @@ class LiveState:
         with self._lock:
             self._devices[identity] = replace(self._devices.get(identity, DeviceState()), zones=report)
 
+    def note_roster(self, identity: DeviceIdentity, report: RosterReport) -> None:
+        """Which roster the device holds for its modem."""
+        with self._lock:
+            self._devices[identity] = replace(self._devices.get(identity, DeviceState()), roster=report)
+
     def note_fire(self, identity: DeviceIdentity, event: FireEvent, now_unix_ms: int) -> None:
-        """A fire is raised, goes on, or is over. At most 200 are kept, the first go. Drills are kept apart."""
+        """A fire is raised, goes on, or is over. At most 200 are kept, the first go. Drills are kept apart.
+
+        A watch is no fire: it is in the incidents, and here only as the end of what it was before.
+        """
         with self._lock:
             held = self._drills if event.drill else self._fires
             kept = held.pop(event.event_id, None)
             if kept is not None and kept.event.seq > event.seq:
                 held[event.event_id] = kept
-            elif event.drill or event.phase is not Phase.CLEARED:
+            elif event.drill or (event.phase is not Phase.CLEARED and event.level == "alarm"):
                 held[event.event_id] = Fire(identity, event, now_unix_ms)
             while len(held) > FIRES_MAX:
                 del held[next(iter(held))]

@@ -5,9 +5,13 @@ A page says the sentence in its own language. The API always says the English on
 
 from collections.abc import Mapping
 
+from broker.console.alert_problems import ALERT_PROBLEMS
+from broker.console.rule_texts import RULE_PROBLEMS
 from broker.console.texts import LANGUAGES, Language, translator
 
 PROBLEMS: Mapping[str, tuple[str, str]] = {
+    **ALERT_PROBLEMS,
+    **RULE_PROBLEMS,
     # what is not there
     "market": (
         "'{market}' 시장은 등록되어 있지 않습니다. 시장 목록에서 고르세요.",

@@ -19,6 +19,7 @@ INCIDENTS_SHOWN = 12
 ALARMS_SHOWN = 5
 ALARM_INCIDENTS_READ = 20
 STILLS_SHOWN = 4
+FLAMES = frozenset({"fire", "drill"})
 
 DIGITS = re.compile(r"([0-9]+)")
 
@@ -126,6 +127,7 @@ def market_context(console: Console, market: str) -> dict[str, object]:
         "incidents": incidents,
         "drills": _burning_drills(console, market, now),
         "stills": _with_stills(console, incidents),
+        "seen_by": console.incidents.cameras(one.id for one in incidents if one.severity in FLAMES),
         "totals": _totals(seen.bays),
         "people_in": _sum(seen.people, lambda one: one.in_today),
         "people_out": _sum(seen.people, lambda one: one.out_today),
@@ -150,7 +152,7 @@ def alarms(console: Console) -> tuple[Alarm, ...]:
     found: list[Alarm] = []
     listings = {one.market.id: one for one in console.directory.markets()}
     for one in console.incidents.open_and_recent(None, ALARM_INCIDENTS_READ):
-        if one.severity == "fire" and one.state == "active" and one.market in listings:
+        if one.is_alarm and one.is_active and one.market in listings:
             listing = listings[one.market]
             view = incident_view(one, now)
             found.append(Alarm(listing.market, listing.zone_name(one.zone), one.zone, one.opened_unix_ms, view))
@@ -190,7 +192,7 @@ def _sum(counters: Sequence[CounterView], count: Callable[[CounterView], int | N
 
 
 def _with_stills(console: Console, incidents: Sequence[IncidentView]) -> frozenset[int]:
-    of_flames = [one.id for one in incidents if one.severity in {"fire", "drill"}]
+    of_flames = [one.id for one in incidents if one.severity in FLAMES]
     return console.stills.with_still(of_flames[:STILLS_SHOWN])
 
 

@@ -14,7 +14,18 @@ from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Engine
 
 from brand import STATIC as BRAND
-from broker.console import api, camera_pages, errors, operations, pages, sign_in
+from broker.console import (
+    ack_link,
+    api,
+    camera_pages,
+    errors,
+    operations,
+    pages,
+    policy_pages,
+    roster_pages,
+    rules,
+    sign_in,
+)
 from broker.console.background import beside
 from broker.console.composition import Console, compose
 from broker.console.middleware import BodyLimit, Lenient, SecurityHeaders
@@ -76,8 +87,12 @@ def create_app(
     app.include_router(api.router)
     app.include_router(operations.router)
     app.include_router(sign_in.router, include_in_schema=False)
+    app.include_router(ack_link.router, include_in_schema=False)
     app.include_router(pages.router, include_in_schema=False)
     app.include_router(camera_pages.router, include_in_schema=False)
+    app.include_router(roster_pages.router, include_in_schema=False)
+    app.include_router(policy_pages.router, include_in_schema=False)
+    app.include_router(rules.router, include_in_schema=False)
     app.mount("/brand", StaticFiles(directory=BRAND))
     app.mount("/static", StaticFiles(directory=STATIC))
     errors.install(app, pages.error_page)
@@ -176,6 +191,7 @@ def _lifespan(
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.to_thread(console.dry_runs.close)
             await asyncio.to_thread(console.series.close)
 
     return lifespan

@@ -19,6 +19,7 @@ class ConsoleSettings(SettingsModel):
     `public_url` is where browsers reach the console: an https one makes the cookies travel over TLS only.
     `allowed_hosts`, when given, are the only Host headers that are answered. `trial_broker` says so on every page.
     Several consoles beside each other need an `instance` each: it is a part of their MQTT client ids.
+    `rules_dir` is the folder of the rules that alerts looks at, for their page.
     `stale_after_s`, when given, replaces the times of `broker.series.freshness.STALE_AFTER_S` for every kind.
     """
 
@@ -36,6 +37,7 @@ class ConsoleSettings(SettingsModel):
     stale_after_s: Annotated[float | None, Field(ge=1, le=3600)] = None
     utc_offset_minutes: Annotated[int, Field(ge=-720, le=840)] = 540
     trial_broker: bool = False
+    rules_dir: Path | None = None
 
     @property
     def is_https(self) -> bool:

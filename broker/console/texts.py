@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Literal
 
+from broker.console.ack_texts import ACK_TEXTS
+from broker.console.alert_texts import ALERT_TEXTS
 from broker.console.camera_texts import CAMERA_TEXTS
 from broker.console.dead_letter_texts import DEAD_LETTER_TEXTS
 from broker.console.frame_texts import FRAME_TEXTS
@@ -11,6 +13,8 @@ from broker.console.incident_texts import INCIDENT_TEXTS
 from broker.console.market_texts import MARKET_TEXTS
 from broker.console.message_texts import MESSAGE_TEXTS
 from broker.console.notice_texts import NOTICE_TEXTS
+from broker.console.rule_texts import RULE_TEXTS
+from broker.console.timeline_texts import TIMELINE_TEXTS
 
 Language = Literal["ko", "en"]
 LANGUAGES: tuple[Language, ...] = ("ko", "en")
@@ -20,6 +24,10 @@ PARTS: tuple[Mapping[str, tuple[str, str]], ...] = (
     MARKET_TEXTS,
     CAMERA_TEXTS,
     INCIDENT_TEXTS,
+    TIMELINE_TEXTS,
+    ACK_TEXTS,
+    ALERT_TEXTS,
+    RULE_TEXTS,
     NOTICE_TEXTS,
     MESSAGE_TEXTS,
     DEAD_LETTER_TEXTS,

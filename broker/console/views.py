@@ -179,7 +179,10 @@ class DeviceView(View):
 
 
 class IncidentView(View):
-    """An incident. `still_url` is the picture that came with it."""
+    """An incident. `state` is raised, acknowledged, cleared or closed; `is_active` while anybody still sees it.
+
+    `level` is watch or alarm; `still_url` the picture that came with it.
+    """
 
     id: int
     code: str
@@ -187,7 +190,9 @@ class IncidentView(View):
     zone: str
     kind: str
     severity: str
+    level: str
     state: str
+    is_active: bool
     detail: str
     age_s: float
     opened_unix_ms: int
@@ -195,6 +200,8 @@ class IncidentView(View):
     cleared_unix_ms: int | None
     acknowledged_unix_ms: int | None
     acknowledged_by: str | None
+    acknowledged_via: str | None
+    closed_unix_ms: int | None
     first_seen_unix_ms: int | None
     decided_unix_ms: int | None
     media_position_s: float | None
@@ -211,6 +218,7 @@ class MessageView(View):
     market: str
     recipient_name: str
     recipient: str
+    channel: str
     text: str
     state: str
     provider: str | None

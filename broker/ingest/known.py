@@ -18,7 +18,8 @@ REFRESH_SHARE_MAX = 0.1  # of the time, in the long run: a flood of strangers ca
 REFRESH_BURST_S = 2.0  # of reading that may be done at once before that share holds
 MARKETS_PER_READ = 50  # 10,000 stalls' rows at once: a national registry is never in memory twice
 
-EVENT_OF = {"fires": "cameras", "drills": "cameras"}  # which registered kind an event's subject belongs to
+# which registered kind an event's subject belongs to
+EVENT_OF = {"fires": "cameras", "watches": "cameras", "drills": "cameras"}
 TROUBLES = "troubles"
 AGENTS = "agents"
 GAPS = "gaps"

@@ -21,12 +21,18 @@ from contract.payload import Payload
 from contract.telemetry import AnyBatch, AnyReading
 
 FIRES = "fires"
-DRILLS = "drills"  # a kind of its own: whatever counts or draws fires counts and draws no drill
-EVENT_KINDS = frozenset({FIRES, DRILLS, TROUBLES})
+WATCHES, DRILLS = "watches", "drills"  # kinds of their own: whatever counts or draws fires counts and draws neither
+EVENT_KINDS = frozenset({FIRES, WATCHES, DRILLS, TROUBLES})
 ARRIVALS_KEPT_MAX = 4096
 
 _NOT_FIELDS = {"epoch", "seq", "time_unix_ms"}
-_NOT_FIRE_FIELDS = {*_NOT_FIELDS, "camera", "reasons", "scores"}  # lists: they are in the incident's history
+_NOT_FIRE_FIELDS = {
+    *_NOT_FIELDS,
+    "camera",
+    "level",
+    "reasons",
+    "scores",
+}  # the level is the kind; lists are in the history
 _BY_STATE = frozenset({"_reason_goes_with_unknown"})
 """Rules of readings that hold for all or none of those with the same state and the same absent fields."""
 
@@ -155,9 +161,10 @@ def of_batch(kind: str, batch: AnyBatch) -> Iterator[Observation]:
 
 
 def of_fire(event: FireEvent) -> Observation:
-    """A fire event under its camera, so that a dashboard can draw it as an annotation; a drill is of another kind."""
+    """A fire event under its camera, so that a dashboard can draw it; a drill and a watch are of other kinds."""
     fields = event.model_dump(mode="json", exclude=_NOT_FIRE_FIELDS, exclude_none=True)
-    return Observation(DRILLS if event.drill else FIRES, event.camera, event.time_unix_ms, fields)
+    kind = DRILLS if event.drill else WATCHES if event.level == "watch" else FIRES
+    return Observation(kind, event.camera, event.time_unix_ms, fields)
 
 
 def of_trouble(event: TroubleEvent) -> Observation:

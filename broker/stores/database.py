@@ -3,13 +3,16 @@
 import sqlite3
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import structlog
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -88,6 +91,16 @@ def transaction(engine: Engine) -> AbstractContextManager[Connection]:
     immediate one waits its turn, and readers never wait for it.
     """
     return engine.execution_options(**{SQLITE_BEGIN: "IMMEDIATE"}).begin()
+
+
+def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+    """Insert rows, or overwrite those whose primary key is there already; SQLite and PostgreSQL alike."""
+    insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
+    keys = [column.name for column in table.primary_key]
+    for row in rows:
+        statement = insert(table).values(**row)
+        changes = {name: value for name, value in row.items() if name not in keys}
+        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changes))
 
 
 def migrate(engine: Engine) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, exists, func, or_, select, update
 from sqlalchemy.exc import DBAPIError
 
 from broker.stores.database import as_retryable, transaction
@@ -119,6 +119,27 @@ class DeadLetters:
         try:
             with transaction(self._engine) as connection:
                 insert_letters(connection, letters, self._rows_max)
+        except DBAPIError as error:
+            raise as_retryable(error) from error
+
+    def add_once(self, letters: Sequence[DeadLetter], within_s: float) -> int:
+        """Store those of which the same was not stored within `within_s` before; how many that were.
+
+        For a part of which two hear everything at once: the letter is one, whoever is first.
+
+        Raises:
+            StoreUnavailableError: none was stored; try again later.
+        """
+        if not letters:
+            return 0
+        try:
+            with transaction(self._engine) as connection:
+                if connection.dialect.name == "postgresql":
+                    connection.exec_driver_sql("SELECT pg_advisory_xact_lock(5513)")  # one asks and stores at a time
+                fresh = [one for one in letters if not _is_kept(connection, one, int(within_s * 1000))]
+                if fresh:
+                    insert_letters(connection, fresh, self._rows_max)
+                return len(fresh)
         except DBAPIError as error:
             raise as_retryable(error) from error
 
@@ -267,3 +288,15 @@ def _row(letter: DeadLetter) -> dict[str, object]:
 def _letter(row: Row[tuple[object, ...]]) -> DeadLetter:
     found = row._mapping  # noqa: SLF001 - SQLAlchemy's documented name for a row's columns
     return DeadLetter(**{name: found[name] for name in DeadLetter.__dataclass_fields__})
+
+
+def _is_kept(connection: Connection, letter: DeadLetter, within_ms: int) -> bool:
+    table = dead_letters.c
+    same = (
+        table.received_unix_ms >= letter.received_unix_ms - within_ms,
+        table.part == letter.part,
+        table.reason_kind == letter.reason_kind,
+        table.topic == letter.topic[:TOPIC_LENGTH_MAX],
+        table.body == letter.body[:DEAD_LETTER_BODY_BYTES_MAX],
+    )
+    return bool(connection.execute(select(exists().where(*same))).scalar_one())

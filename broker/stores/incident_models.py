@@ -5,13 +5,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from broker.stores.messages import NewMessage
+from broker.stores.incident_states import ACTIVE, Level
+from broker.stores.message_models import NewMessage
 from contract.events import Phase
 from runtime.errors import FatalError
 
 FIRE = "fire"
 DRILL = "drill"
 LATE = "late"
+LOG_WINDOW = "window"
+LOG_SUCCEEDED = "succeeded"
 CODE_LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"  # without I, L, O, 0 and 1, which a person misreads
 CODE_LENGTH = 4
 
@@ -33,7 +36,9 @@ class Effect(StrEnum):
 
     DUPLICATE = "duplicate"  # a resend: nothing changed
     OPENED = "opened"
+    ROSE = "rose"  # from watch to alarm: people are told as of something new
     REOPENED = "reopened"
+    CONFIRMED = "confirmed"  # a further camera of the zone sees the same
     REPEATED = "repeated"
     CLEARED = "cleared"
     NOTED = "noted"  # kept in the history, belongs to no incident (yet)
@@ -45,7 +50,7 @@ class Sighting:
 
     `subject` names who sees it (the camera) within the device: its newer event ends its older one. `part` is what
     kind of part it is (camera, bay, …), `reason` why. `late` marks an event that took so long to arrive that it is
-    history.
+    history. `level` is watch or alarm.
     """
 
     market: str
@@ -69,6 +74,7 @@ class Sighting:
     decided_unix_ms: int | None = None
     media_position_s: float | None = None
     late: bool = False
+    level: str = Level.ALARM.value
 
     @property
     def open_key(self) -> str:
@@ -98,10 +104,12 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """An incident as it stands. `state` is active or cleared, `severity` fire, drill or trouble.
+    """An incident as it stands: `state` as in `incident_states.State`, `severity` fire, drill or trouble.
 
     `opened_unix_ms`, `cleared_unix_ms`, `first_seen_unix_ms` and `decided_unix_ms` are the device's times,
-    `updated_unix_ms` and `acknowledged_unix_ms` this side's. `detail` is "late" for a fire or drill that arrived late.
+    `updated_unix_ms`, `acknowledged_unix_ms` and `closed_unix_ms` this side's. `detail` is "late" for a fire or drill
+    that arrived late. `level` is watch or alarm, the highest it has had; `acknowledged_via` console, link, reply or
+    button. `version` counts the writes.
     """
 
     incident_id: int
@@ -122,6 +130,41 @@ class Incident:
     score_max: float | None
     detail: str
     event_count: int
+    version: int = 0
+    level: str = Level.ALARM.value
+    acknowledged_via: str | None = None
+    closed_unix_ms: int | None = None
+
+    @property
+    def is_active(self) -> bool:
+        """Whether somebody still sees it."""
+        return self.state in ACTIVE
+
+    @property
+    def is_acknowledged(self) -> bool:
+        """Whether somebody has said that they take care of it."""
+        return self.acknowledged_unix_ms is not None
+
+    @property
+    def is_alarm(self) -> bool:
+        """Whether it is a fire of which people are told: not a drill, and more than a watch."""
+        return self.severity == FIRE and self.level == Level.ALARM
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A transition: of the `action` from state to state, by `who` and `via` what if it was a person.
+
+    `detail` names the cameras that see it, for a closing why: `LOG_WINDOW` or `LOG_SUCCEEDED`. The time is this side's.
+    """
+
+    time_unix_ms: int
+    from_state: str | None
+    to_state: str
+    action: str
+    who: str
+    via: str
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +181,15 @@ class IncidentEvent:
     phase: str | None
     time_unix_ms: int
     body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Somebody to whom a message of an incident was sent, or tried to be."""
+
+    name: str
+    recipient: str
+    channel: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,16 +226,23 @@ class StillNote:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a sighting did. `incident` is how the incident stands after it; `None` for a duplicate or a mere note."""
+    """What a sighting did. `incident` is how the incident stands after it; `None` for a duplicate or a mere note.
+
+    `cameras` is how many parts have seen it so far; 0 for a usual repeat, where nobody counted.
+    """
 
     effect: Effect
     sighting: Sighting | Picture
     incident: Incident | None = None
     messages_due: int = 0
+    cameras: int = 0
 
 
 Compose = Callable[[Change], Sequence[NewMessage]]
 """Which messages a change sends; called inside the transaction, must be quick and pure."""
+
+ComposeAck = Callable[[Incident, str, Sequence[Told]], Sequence[NewMessage]]
+"""The messages by which those who were told learn who takes care; called inside the transaction, quick and pure."""
 
 
 def new_code() -> str:

@@ -1,54 +1,74 @@
 """Incidents: what is wrong where, from the first event to its end, one per market, zone and kind."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Literal
 
-from sqlalchemy import Connection, Engine, Row, case, func, select, update
+from sqlalchemy import Connection, Engine, Row, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import DataError, DBAPIError
 
-from broker.stores.database import as_retryable, transaction
+from broker.stores.database import StoreUnavailableError, as_retryable, transaction
+from broker.stores.incident_acknowledging import acknowledge_once, tell, untold
 from broker.stores.incident_models import (
     DRILL,
     FIRE,
     LATE,
+    LOG_SUCCEEDED,
+    LOG_WINDOW,
     Acknowledgement,
     Change,
     Compose,
+    ComposeAck,
     Effect,
     Incident,
     IncidentEvent,
+    LogLine,
     Picture,
     Sighting,
     UnknownIncidentError,
     UnstorableError,
     new_code,
 )
+from broker.stores.incident_moves import Move, log_row, read_log, write_moves
+from broker.stores.incident_queries import burns_unacknowledged, is_active, is_over_since, urgency
 from broker.stores.incident_rows import (
     adopt,
+    cameras_of,
     event_row,
     events_of,
     is_cleared,
     is_over,
+    opening_row,
     same_event,
-    still_active,
+    sight_of,
     to_event,
     to_incident,
 )
-from broker.stores.messages import OVER_UNTOLD, NewMessage, add_messages, cancel_due, insert_new
-from broker.stores.schema import incident_events, incidents
+from broker.stores.incident_states import BEGINS, Action, State
+from broker.stores.incident_turns import Turn, is_usual, turn_of
+from broker.stores.message_models import OVER_UNTOLD, NewMessage
+from broker.stores.message_writing import add_messages, cancel_due, insert_new
+from broker.stores.schema import incident_events, incident_log, incidents
 from broker.stores.stills import keep_still
+from broker.stores.told import mark_told
 from contract.events import Phase
 from runtime.clock import Clock
 from runtime.errors import FatalError
 
-__all__ = ["Acknowledgement", "Incident", "IncidentEvent", "Incidents", "UnknownIncidentError"]
+__all__ = ["Acknowledgement", "Incident", "IncidentEvent", "Incidents", "UnknownIncidentError", "Via"]
 
 WINDOW_S = 300.0
 INCIDENTS_PER_READ_MAX = 1000
 EVENTS_PER_READ_MAX = 500
-OPEN_TRIES_MAX = 20
+TRIES_MAX = 20
+CLOSED_AT_ONCE_MAX = 500
+REEVALUATED_AT_ONCE_MAX = 20
 OVER_UNKNOWN = "over before it was known here"
+
+Via = Literal["console", "link", "reply", "button"]
+"""How somebody acknowledged."""
 
 
 class Incidents:
@@ -80,54 +100,93 @@ class Incidents:
         except DBAPIError as error:
             raise as_retryable(error) from error
 
-    def reevaluate(self, compose: Compose, last: Callable[[IncidentEvent, Incident], Sighting]) -> int:
-        """Write the messages that active, unacknowledged fires lack (after a restart); how many were added.
+    def reevaluate(
+        self, composers: Callable[[Collection[str]], Compose], last: Callable[[IncidentEvent, Incident], Sighting]
+    ) -> int:
+        """Write the messages that fires lack which burn and nobody has acknowledged (after a start); how many.
+
+        A few fires at a time: others write between them. `composers` makes what composes for some markets.
 
         Raises:
-            StoreUnavailableError: nothing was written; try again.
+            StoreUnavailableError: not all was looked at; what was written stays. Try again.
         """
-        waiting = select(incidents).where(
-            incidents.c.state == "active",
-            incidents.c.severity == FIRE,
-            incidents.c.acknowledged_unix_ms.is_(None),
-        )
-        added = 0
+        added, row = 0, incidents.c
         try:
-            with transaction(self._engine) as connection:
-                for row in connection.execute(waiting.limit(INCIDENTS_PER_READ_MAX)).all():
-                    incident = to_incident(row)
-                    events = events_of(connection, incident.incident_id, limit=1, name=FIRE)
-                    if events:
-                        change = Change(Effect.OPENED, last(events[0], incident), incident)
-                        added += self._send(connection, incident, compose(change))
+            with self._engine.connect() as connection:
+                oldest_first = select(row.incident_id, row.market).order_by(row.incident_id)
+                found = connection.execute(oldest_first.where(burns_unacknowledged())).all()
+            for start in range(0, len(found), REEVALUATED_AT_ONCE_MAX):
+                chunk = found[start : start + REEVALUATED_AT_ONCE_MAX]
+                compose = composers({one.market for one in chunk})
+                here = row.incident_id.in_([one.incident_id for one in chunk])
+                query = select(incidents).where(here, burns_unacknowledged()).with_for_update()
+                with transaction(self._engine) as connection:
+                    for one in connection.execute(query).all():
+                        added += self._look_again(connection, to_incident(one), compose, last)
         except DBAPIError as error:
             raise as_retryable(error) from error
         return added
 
-    def acknowledge(self, incident_id: int, who: str) -> Acknowledgement:
+    def acknowledge(self, incident_id: int, who: str, via: Via) -> Acknowledgement:
         """Somebody takes care of it: what is due to be sent is cancelled in the same transaction.
 
-        The first acknowledgement stands; another one changes nothing.
+        The first acknowledgement stands; another one changes nothing. What is cleared already is closed by it.
 
         Raises:
             UnknownIncidentError: there is none.
+            StoreUnavailableError: nothing was written; try again.
+        """
+        move = Move(Action.ACKNOWLEDGE, who, via)
+        for _ in range(TRIES_MAX):
+            try:
+                with transaction(self._engine) as connection:
+                    done = acknowledge_once(connection, incident_id, move, self._clock.unix_ms())
+            except DBAPIError as error:
+                raise as_retryable(error) from error
+            if done is not None:
+                return done
+        raise StoreUnavailableError(f"incident {incident_id} is written by others all the time")
+
+    def acknowledged_untold(self) -> tuple[Incident, ...]:
+        """Incidents acknowledged in the last ten minutes of which the others have not been told by whom.
+
+        Raises:
             StoreUnavailableError: try again later.
         """
-        now = self._clock.unix_ms()
-        here = incidents.c.incident_id == incident_id
-        values = {"acknowledged_unix_ms": now, "acknowledged_by": who[:80], "updated_unix_ms": now}
         try:
-            with transaction(self._engine) as connection:
-                fresh = update(incidents).where(here, incidents.c.acknowledged_unix_ms.is_(None)).values(**values)
-                is_first = connection.execute(fresh).rowcount == 1
-                if is_first:
-                    cancel_due(connection, incident_id, f"acknowledged by {who[:80]}", now, later_only=False)
-                row = connection.execute(select(incidents).where(here)).one_or_none()
+            with self._engine.connect() as connection:
+                return untold(connection, self._clock.unix_ms())
         except DBAPIError as error:
             raise as_retryable(error) from error
-        if row is None:
-            raise UnknownIncidentError(incident_id)
-        return Acknowledgement(to_incident(row), is_first)
+
+    def tell_acknowledged(self, waiting: Iterable[Incident], compose: ComposeAck) -> int:
+        """Write the messages by which the others learn who takes care of these; how many will be sent.
+
+        Raises:
+            StoreUnavailableError: nothing was written; try again.
+        """
+        try:
+            with transaction(self._engine) as connection:
+                return sum(tell(connection, one, compose, self._clock.unix_ms()) for one in waiting)
+        except DBAPIError as error:
+            raise as_retryable(error) from error
+
+    def close_over(self) -> int:
+        """Close what has been cleared for longer than the window and waits for nobody; how many.
+
+        Raises:
+            StoreUnavailableError: nothing was written; try again.
+        """
+        now = self._clock.unix_ms()
+        try:
+            with transaction(self._engine) as connection:
+                # what somebody is writing just now is not over, and two who wait for each other never meet here
+                query = select(incidents).where(is_over_since(now - self._window_ms)).limit(CLOSED_AT_ONCE_MAX)
+                found = connection.execute(query.with_for_update(skip_locked=True)).all()
+                closing = (Move(Action.CLOSE, detail=LOG_WINDOW),)
+                return sum(write_moves(connection, one, closing, {}, now) is not None for one in found)
+        except DBAPIError as error:
+            raise as_retryable(error) from error
 
     def get(self, incident_id: int) -> Incident:
         """One incident.
@@ -142,16 +201,18 @@ class Incidents:
         return to_incident(row)
 
     def open_and_recent(self, market: str | None = None, limit: int = 50) -> tuple[Incident, ...]:
-        """Active incidents first (fires before all others), then the most recently changed, of one market or of all."""
-        active = case((incidents.c.state == "active", 0), else_=1)
-        fire = case((incidents.c.severity == FIRE, 0), else_=1)
-        order = (active, case((incidents.c.state == "active", fire), else_=2), incidents.c.updated_unix_ms.desc())
-        query = select(incidents).order_by(*order, incidents.c.incident_id.desc())
+        """Of one market or of all, what matters most first.
+
+        Fires that burn, fires that are over while nobody has said that they looked, what else is active, and then the
+        most recently changed.
+        """
+        row = incidents.c
+        query = select(incidents).order_by(urgency(), row.updated_unix_ms.desc(), row.incident_id.desc())
         if market is not None:
-            query = query.where(incidents.c.market == market)
+            query = query.where(row.market == market)
         with self._engine.connect() as connection:
             rows = connection.execute(query.limit(min(limit, INCIDENTS_PER_READ_MAX)))
-            return tuple(to_incident(row) for row in rows)
+            return tuple(to_incident(one) for one in rows)
 
     def changed_since(self, unix_ms: int, limit: int = 200) -> tuple[Incident, ...]:
         """What changed at or after `unix_ms` by this side's clock, oldest change first; the newest may come again."""
@@ -165,6 +226,16 @@ class Incidents:
         """The newest `limit` events of an incident, newest first."""
         with self._engine.connect() as connection:
             return events_of(connection, incident_id, min(limit, EVENTS_PER_READ_MAX))
+
+    def log(self, incident_id: int) -> tuple[LogLine, ...]:
+        """An incident's transitions, oldest first."""
+        with self._engine.connect() as connection:
+            return read_log(connection, incident_id)
+
+    def cameras(self, incident_ids: Iterable[int]) -> Mapping[int, tuple[str, ...]]:
+        """Which cameras (or other parts) have seen each of these incidents; one that nobody has seen is missing."""
+        with self._engine.connect() as connection:
+            return cameras_of(connection, incident_ids)
 
     def of_event(self, market: str, device: str, event_id: str) -> Incident | None:
         """The incident that a device's event belongs to, once it is recorded."""
@@ -189,110 +260,106 @@ class Incidents:
         query = (
             select(incident_events.c.market, incident_events.c.device, incident_events.c.event_id)
             .join(incidents)
-            .where(incidents.c.state == "active", incident_events.c.name == name)
+            .where(is_active(), incident_events.c.name == name)
             .group_by(incident_events.c.market, incident_events.c.device, incident_events.c.event_id)
             .having(func.max(is_cleared()) == 0)
         )
         with self._engine.connect() as connection:
             return tuple((row.market, row.device, row.event_id) for row in connection.execute(query))
 
-    # --- one event, inside the transaction
+    # --- inside the transaction
+
+    def _look_again(
+        self,
+        connection: Connection,
+        incident: Incident,
+        compose: Compose,
+        last: Callable[[IncidentEvent, Incident], Sighting],
+    ) -> int:
+        events = events_of(connection, incident.incident_id, limit=1, name=FIRE)
+        if not events:
+            return 0
+        return self._send(connection, incident, compose(Change(Effect.OPENED, last(events[0], incident), incident)))
 
     def _record_one(self, connection: Connection, seen: Sighting | Picture, compose: Compose) -> Change:
         if not insert_new(connection, incident_events, event_row(seen)):
             return Change(Effect.DUPLICATE, seen)
         if isinstance(seen, Picture):
             return self._record_picture(connection, seen)
-        effect, incident_id = self._place(connection, seen)
-        if incident_id is None:
-            return Change(effect, seen)
-        adopt(connection, seen, incident_id)
-        before = connection.execute(select(incidents).where(incidents.c.incident_id == incident_id)).one()
-        values = self._values(connection, seen, before, effect)
-        if effect is Effect.REPEATED and before.state == "cleared" and values["state"] == "active":
-            effect = Effect.REOPENED
-        if seen.phase is Phase.CLEARED and values["state"] == "cleared":
-            effect = Effect.CLEARED
-        connection.execute(update(incidents).where(incidents.c.incident_id == incident_id).values(**values))
-        after = to_incident(connection.execute(select(incidents).where(incidents.c.incident_id == incident_id)).one())
-        change = Change(effect, seen, after)
-        if effect is Effect.CLEARED and (after.detail == LATE or after.severity != FIRE):
-            why = OVER_UNKNOWN if after.severity == FIRE else OVER_UNTOLD
-            cancel_due(connection, incident_id, why, self._clock.unix_ms(), later_only=True)
-        return Change(effect, seen, after, self._send(connection, after, compose(change)))
+        for _ in range(TRIES_MAX):
+            row, effect = self._held(connection, seen.open_key), Effect.REPEATED
+            if row is not None and not self._goes_on(row, seen):
+                if _is_straggler(connection, seen):
+                    return Change(Effect.NOTED, seen)
+                write_moves(connection, row, (Move(Action.CLOSE, detail=LOG_SUCCEEDED),), {}, self._clock.unix_ms())
+                continue
+            if row is None:
+                if _is_straggler(connection, seen):
+                    return Change(Effect.NOTED, seen)
+                row, effect = self._open(connection, seen), Effect.OPENED
+            change = None if row is None else self._go_on(connection, row, seen, effect)
+            if change is not None:
+                return self._with_messages(connection, change, compose)
+        raise FatalError(f"no incident could be written in {TRIES_MAX} tries: every code drawn was taken")
 
-    def _place(self, connection: Connection, seen: Sighting) -> tuple[Effect, int | None]:
-        """The incident a sighting belongs to, opened if need be. The row is locked until the transaction ends."""
-        for _ in range(OPEN_TRIES_MAX):
-            held = select(incidents).where(incidents.c.open_key == seen.open_key).with_for_update()
-            row = connection.execute(held).one_or_none()
-            if row is not None and (row.state == "active" or seen.phase is Phase.CLEARED or self._again(row, seen)):
-                return Effect.REPEATED, int(row.incident_id)
-            if seen.phase is Phase.CLEARED or (seen.phase is Phase.ONGOING and is_over(connection, seen)):
-                return Effect.NOTED, None
-            if row is not None:
-                close = update(incidents).where(incidents.c.incident_id == row.incident_id)
-                connection.execute(close.values(open_key=None))
-            opened = self._open(connection, seen)
-            if opened is not None:
-                return Effect.OPENED, opened
-        raise FatalError(f"no free code for an incident after {OPEN_TRIES_MAX} tries")
+    def _held(self, connection: Connection, open_key: str) -> Row[tuple[object, ...]] | None:
+        """The open incident, locked until the transaction ends: who sees it is read and decided by one at a time."""
+        return connection.execute(select(incidents).where(incidents.c.open_key == open_key).with_for_update()).first()
 
-    def _again(self, row: Row[tuple[object, ...]], seen: Sighting) -> bool:
+    def _goes_on(self, row: Row[tuple[object, ...]], seen: Sighting) -> bool:
+        """Whether a sighting belongs to this open incident; else the incident is over and another one begins."""
+        if row.state != State.CLEARED or seen.phase is Phase.CLEARED:
+            return True
         if seen.severity == DRILL:
             return False  # whoever tests twice wants two messages
         return bool(abs(seen.time_unix_ms - row.cleared_unix_ms) <= self._window_ms)
 
-    def _open(self, connection: Connection, seen: Sighting) -> int | None:
-        """The new incident's number; `None` if another writer was first or the code is taken."""
-        insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
-        row = {
-            "code": self._code(),
-            "market": seen.market,
-            "zone": seen.zone,
-            "kind": seen.kind,
-            "open_key": seen.open_key,
-            "state": "active",
-            "severity": seen.severity,
-            "opened_unix_ms": seen.time_unix_ms,
-            "updated_unix_ms": self._clock.unix_ms(),
-            "first_seen_unix_ms": seen.first_seen_unix_ms,
-            "decided_unix_ms": seen.decided_unix_ms,
-            "media_position_s": seen.media_position_s,
-            "score_max": seen.score,
-            "detail": LATE if seen.late and seen.severity in {FIRE, DRILL} else seen.detail,
-            "event_count": 0,
-        }
-        statement = insert(incidents).values(**row).on_conflict_do_nothing().returning(incidents.c.incident_id)
-        found = connection.execute(statement).scalar_one_or_none()
-        return None if found is None else int(found)
+    def _open(self, connection: Connection, seen: Sighting) -> Row[tuple[object, ...]] | None:
+        """A new incident; `None` if another writer was first or the code is taken."""
+        insert_into = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
+        now, begun = self._clock.unix_ms(), BEGINS[Action.RAISE].state
+        row = opening_row(seen, self._code(), begun, now)
+        statement = insert_into(incidents).values(**row).on_conflict_do_nothing().returning(incidents)
+        found = connection.execute(statement).one_or_none()
+        if found is not None:
+            line = log_row(found.incident_id, None, begun, Move(Action.RAISE, detail=seen.subject), now)
+            connection.execute(insert(incident_log).values(**line))
+        return found
 
-    def _values(
-        self, connection: Connection, seen: Sighting, row: Row[tuple[object, ...]], effect: Effect
-    ) -> dict[str, object]:
-        values: dict[str, object] = {
-            "updated_unix_ms": self._clock.unix_ms(),
-            "event_count": row.event_count + 1,
-            "state": row.state,
-        }
+    def _go_on(
+        self, connection: Connection, row: Row[tuple[object, ...]], seen: Sighting, effect: Effect
+    ) -> Change | None:
+        """What the sighting makes of the incident; `None` if somebody else has written it meanwhile."""
+        adopt(connection, seen, row.incident_id)
+        values: dict[str, object] = {"event_count": row.event_count + 1}
         scores = [one for one in (row.score_max, seen.score) if one is not None]
         if scores:
             values["score_max"] = max(scores)
-        if seen.phase is Phase.ONGOING and effect is Effect.REPEATED and row.state == "active":
-            return values  # the usual repeat: nothing to decide, and no history to read
-        active = still_active(connection, int(row.incident_id))
-        values["state"] = "active" if active else "cleared"
-        if active:
-            values["cleared_unix_ms"] = None
-        elif row.cleared_unix_ms is None:
-            values["cleared_unix_ms"] = seen.time_unix_ms
-        return values
+        if effect is Effect.REPEATED and is_usual(row, seen):
+            turn = Turn(effect)
+        else:
+            turn = turn_of(row, seen, effect, sight_of(connection, row.incident_id))
+        written = write_moves(connection, row, turn.moves, {**values, **turn.values}, self._clock.unix_ms())
+        return None if written is None else Change(turn.effect, seen, to_incident(written), cameras=turn.cameras)
+
+    def _with_messages(self, connection: Connection, change: Change, compose: Compose) -> Change:
+        """Write what the change sends, and cancel what it makes untrue."""
+        incident = change.incident
+        assert incident is not None  # noqa: S101 — `_go_on` gives every change its incident
+        if change.effect is Effect.CLEARED and (incident.detail == LATE or not incident.is_alarm):
+            why = OVER_UNKNOWN if incident.is_alarm else OVER_UNTOLD
+            cancel_due(connection, incident.incident_id, why, self._clock.unix_ms(), later_only=True)
+        return replace(change, messages_due=self._send(connection, incident, compose(change)))
 
     def _send(self, connection: Connection, incident: Incident, rows: Sequence[NewMessage]) -> int:
         if not rows:
             return 0
         now = self._clock.unix_ms()
-        return add_messages(connection, incident.market, incident.incident_id, incident.code, rows, now)
+        added = add_messages(connection, incident.market, incident.incident_id, incident.code, rows, now)
+        # what the device on the spot has told by its own modem is not told again
+        if incident.severity == FIRE:
+            mark_told(connection, incident.incident_id)
+        return added
 
     def _record_picture(self, connection: Connection, seen: Picture) -> Change:
         keep_still(connection, seen)
@@ -304,3 +371,8 @@ class Incidents:
         touch = update(incidents).where(incidents.c.incident_id == incident_id)
         connection.execute(touch.values(updated_unix_ms=self._clock.unix_ms()))
         return Change(Effect.NOTED, seen)
+
+
+def _is_straggler(connection: Connection, seen: Sighting) -> bool:
+    """Whether it tells only of what is over: that opens nothing."""
+    return seen.phase is Phase.CLEARED or (seen.phase is Phase.ONGOING and is_over(connection, seen))

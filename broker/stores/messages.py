@@ -1,67 +1,48 @@
 """Messages to people: an outbox in the same database as the incidents, claimed by lease, marked forward only."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, Engine, Row, Table, and_, case, func, literal, or_, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import Connection, Engine, Row, and_, case, func, literal, or_, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import ColumnElement
 
 from broker.stores.database import as_retryable, transaction
+from broker.stores.message_models import (
+    CAP_PER_HOUR,
+    HEDGE_S,
+    LEASE_S,
+    MESSAGES_PER_READ_MAX,
+    OVER_UNTOLD,
+    OVERDUE_ATTEMPTS_MIN,
+    OVERDUE_S,
+    RANK,
+    SMS,
+    STORM,
+    Message,
+    NewMessage,
+    Stuck,
+    message_key,
+)
+from broker.stores.message_writing import add_messages, cancel_due, insert_new, new_row, release_leased
 from broker.stores.schema import incidents, messages
 from runtime.clock import Clock
 
-CHANNEL = "sms"
-LEASE_S = 8.0
-CAP_PER_HOUR = 6
-HOUR_MS = int(timedelta(hours=1).total_seconds() * 1000)
-MESSAGES_PER_READ_MAX = 1000
-OVER_UNTOLD = "over before anybody was told"
-
-# How far along a message is: a mark never moves it back. `failed` comes before `delivered` because a receipt of
-# failure for one try says nothing against a receipt of delivery for another.
-RANK = {"due": 0, "leased": 0, "cancelled": 1, "unknown": 2, "accepted": 3, "failed": 4, "delivered": 5}
-
-
-@dataclass(frozen=True, slots=True)
-class NewMessage:
-    """A message to be written with its incident. `step` makes it unique per incident and recipient.
-
-    `capped` marks updates and troubles, of which a recipient gets at most `CAP_PER_HOUR` an hour; what is over the
-    cap is kept as cancelled, with the reason.
-    """
-
-    step: str
-    recipient_name: str
-    recipient: str
-    text: str
-    due_unix_ms: int
-    capped: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A message as it stands. `state` is due, leased, accepted, delivered, failed, unknown or cancelled."""
-
-    message_id: int
-    message_key: str
-    incident_id: int | None
-    market: str
-    recipient_name: str
-    recipient: str
-    text: str
-    state: str
-    provider: str | None
-    provider_reference: str | None
-    attempts: int
-    created_unix_ms: int
-    due_unix_ms: int
-    accepted_unix_ms: int | None
-    delivered_unix_ms: int | None
-    error: str | None
+__all__ = [
+    "CAP_PER_HOUR",
+    "OVER_UNTOLD",
+    "RANK",
+    "SMS",
+    "STORM",
+    "Message",
+    "Messages",
+    "NewMessage",
+    "Stuck",
+    "add_messages",
+    "cancel_due",
+    "insert_new",
+    "message_key",
+    "release_leased",
+]
 
 
 class Messages:
@@ -72,33 +53,42 @@ class Messages:
         self._clock = clock
         self._lease_ms = int(lease_s * 1000)
 
-    def claim(self, limit: int, *, fires_only: bool = False) -> tuple[Message, ...]:
+    def claim(
+        self,
+        limit: int,
+        *,
+        fires_only: bool = False,
+        fence: ColumnElement[bool] | None = None,
+        hedged: Collection[str] = (),
+    ) -> tuple[Message, ...]:
         """Take up to `limit` messages that are due, the first word of a fire first, for the length of a lease.
 
-        A lease that ran out (its process died) makes the message claimable again. Two processes never get the same.
+        A lease that ran out (its try hangs, or its process died) makes the message claimable again; the first word of
+        a fire on a channel of `hedged` has a lease of only `HEDGE_S`. Two processes never get the same. With a `fence`
+        that does not hold nothing is taken.
 
         Raises:
             StoreUnavailableError: try again later.
         """
         now = self._clock.unix_ms()
-        order = (_urgency(), messages.c.due_unix_ms, messages.c.message_id)
-        query = select(messages.c.message_id).where(_claimable(now)).order_by(*order).limit(limit)
-        query = query.join(incidents, isouter=True)
+        urgency = _urgency().label("urgency")
+        order = (urgency, messages.c.due_unix_ms, messages.c.message_id)
+        query = select(messages.c.message_id, messages.c.channel, urgency).where(_claimable(now))
+        query = query.join(incidents, isouter=True).order_by(*order).limit(limit)
         if fires_only:
-            query = query.where(incidents.c.severity == "fire")
-        changes = {
-            "state": "leased",
-            "lease_until_unix_ms": now + self._lease_ms,
-            "attempts": messages.c.attempts + 1,
-        }
+            query = query.where(_of_a_fire())
+        if fence is not None:
+            query = query.where(fence)
         try:
             with transaction(self._engine) as connection:
-                ids = connection.execute(query.with_for_update(skip_locked=True, of=messages)).scalars().all()
-                if not ids:
+                found = connection.execute(query.with_for_update(skip_locked=True, of=messages)).all()
+                if not found:
                     return ()
-                here = messages.c.message_id.in_(ids)
-                connection.execute(update(messages).where(here).values(**changes))
-                rows = connection.execute(select(messages).where(here)).all()
+                quick = [row.message_id for row in found if row.urgency == 0 and row.channel in hedged]
+                ids = [row.message_id for row in found]
+                _lease(connection, ids, now + self._lease_ms)
+                _lease(connection, quick, min(now + int(HEDGE_S * 1000), now + self._lease_ms), attempts=0)
+                rows = connection.execute(select(messages).where(messages.c.message_id.in_(ids))).all()
         except DBAPIError as error:
             raise as_retryable(error) from error
         place = {message_id: index for index, message_id in enumerate(ids)}
@@ -110,7 +100,7 @@ class Messages:
         Raises:
             StoreUnavailableError: try again later.
         """
-        due = select(func.min(messages.c.due_unix_ms)).where(messages.c.state == "due")
+        due = select(func.min(messages.c.due_unix_ms)).where(messages.c.state == "due", messages.c.channel != STORM)
         leased = select(func.min(messages.c.lease_until_unix_ms)).where(messages.c.state == "leased")
         try:
             with self._engine.connect() as connection:
@@ -136,16 +126,22 @@ class Messages:
         changes = {"provider": provider, "delivered_unix_ms": self._clock.unix_ms(), "error": None}
         return self._forward(message_id, "delivered", changes)
 
-    def failed(self, message_id: int, error: str, provider: str | None = None) -> bool:
-        """Nobody will get it by this message; whether that moved it forward."""
-        return self._forward(message_id, "failed", {"error": error, **({"provider": provider} if provider else {})})
+    def failed(self, message_id: int, error: str, provider: str | None = None, *, attempts: int | None = None) -> bool:
+        """Nobody will get it by this message; whether that moved it forward.
 
-    def unknown(self, message_id: int, error: str) -> bool:
-        """Given up after a try whose outcome is not known; whether that moved it forward."""
-        return self._forward(message_id, "unknown", {"error": error})
+        With `attempts` only while that try is the newest one: an old one that comes back late says nothing.
+        """
+        changes: dict[str, object] = {"error": error, **({"provider": provider} if provider else {})}
+        return self._forward(message_id, "failed", changes, attempts)
 
-    def retry(self, message_id: int, due_unix_ms: int, error: str) -> None:
-        """Give a leased message back for another try; cancelled instead when its incident is acknowledged by now.
+    def unknown(self, message_id: int, error: str, *, attempts: int | None = None) -> bool:
+        """Given up after a try whose outcome is not known; whether that moved it forward. `attempts` as in `failed`."""
+        return self._forward(message_id, "unknown", {"error": error}, attempts)
+
+    def retry(self, message: Message, due_unix_ms: int, error: str) -> bool:
+        """Give a claimed message back for another try, unless another try of it has begun; whether that was done.
+
+        It is cancelled instead when its incident was acknowledged after it was written.
 
         Raises:
             StoreUnavailableError: try again later (the lease runs out by itself).
@@ -154,13 +150,71 @@ class Messages:
             select(incidents.c.acknowledged_unix_ms).where(incidents.c.incident_id == messages.c.incident_id)
         ).scalar_subquery()
         changes = {
-            "state": case((acknowledged.is_not(None), "cancelled"), else_="due"),
+            "state": case((acknowledged > messages.c.created_unix_ms, "cancelled"), else_="due"),
             "due_unix_ms": due_unix_ms,
             "lease_until_unix_ms": None,
             "error": error,
         }
-        here = (messages.c.message_id == message_id, messages.c.state == "leased")
-        self._update(*here, values=changes)
+        here = (
+            messages.c.message_id == message.message_id,
+            messages.c.state == "leased",
+            messages.c.attempts == message.attempts,
+        )
+        return self._update(*here, values=changes)
+
+    def write(self, key: str, market: str, row: NewMessage) -> bool:
+        """Write a message that belongs to no incident, once for each `key`; whether it is new.
+
+        Raises:
+            StoreUnavailableError: try again later.
+        """
+        values = {**new_row(row, market, self._clock.unix_ms()), "message_key": key, "incident_id": None}
+        try:
+            with transaction(self._engine) as connection:
+                return insert_new(connection, messages, values)
+        except DBAPIError as error:
+            raise as_retryable(error) from error
+
+    def of_key(self, key: str) -> Message | None:
+        """The message with this key.
+
+        Raises:
+            StoreUnavailableError: try again later.
+        """
+        try:
+            with self._engine.connect() as connection:
+                row = connection.execute(select(messages).where(messages.c.message_key == key)).one_or_none()
+        except DBAPIError as error:
+            raise as_retryable(error) from error
+        return None if row is None else _message(row)
+
+    def stuck(self, since_unix_ms: int, *, besides_kind: str, besides_key: str) -> tuple[Stuck, ...]:
+        """For each market what reaches nobody: given up or refused since then, or tried in vain for `OVERDUE_S`.
+
+        What belongs to incidents whose kind begins with `besides_kind`, and what has a key that begins with
+        `besides_key`, does not count.
+
+        Raises:
+            StoreUnavailableError: try again later.
+        """
+        row, late_ms = messages.c, self._clock.unix_ms() - int(OVERDUE_S * 1000)
+        ended = and_(row.state.in_(("failed", "unknown")), row.due_unix_ms > since_unix_ms)
+        in_vain = and_(
+            row.state.in_(("due", "leased")), row.attempts >= OVERDUE_ATTEMPTS_MIN, row.created_unix_ms <= late_ms
+        )
+        counted = or_(incidents.c.kind.is_(None), ~incidents.c.kind.startswith(besides_kind, autoescape=True))
+        query = select(row.market, row.recipient_name, row.error).join(incidents, isouter=True)
+        query = query.where(or_(ended, in_vain), counted, ~row.message_key.startswith(besides_key, autoescape=True))
+        try:
+            with self._engine.connect() as connection:
+                found = connection.execute(query.order_by(row.message_id).limit(MESSAGES_PER_READ_MAX)).all()
+        except DBAPIError as error:
+            raise as_retryable(error) from error
+        stuck: dict[str, Stuck] = {}
+        for one in found:
+            count = stuck[one.market].messages_count if one.market in stuck else 0
+            stuck[one.market] = Stuck(one.market, count + 1, one.recipient_name, one.error or "")
+        return tuple(stuck.values())
 
     def newest(self, market: str | None = None, limit: int = 100) -> tuple[Message, ...]:
         """The newest `limit` (at most `MESSAGES_PER_READ_MAX`), newest first, of one market or of all."""
@@ -177,9 +231,11 @@ class Messages:
         with self._engine.connect() as connection:
             return tuple(_message(row) for row in connection.execute(query))
 
-    def _forward(self, message_id: int, state: str, changes: dict[str, object]) -> bool:
+    def _forward(self, message_id: int, state: str, changes: dict[str, object], attempts: int | None = None) -> bool:
         lower = [name for name, rank in RANK.items() if rank < RANK[state]]
-        here = (messages.c.message_id == message_id, messages.c.state.in_(lower))
+        here = [messages.c.message_id == message_id, messages.c.state.in_(lower)]
+        if attempts is not None:
+            here.append(messages.c.attempts == attempts)
         return self._update(*here, values={"state": state, "lease_until_unix_ms": None, **changes})
 
     def _update(self, *here: ColumnElement[bool], values: dict[str, object]) -> bool:
@@ -190,85 +246,34 @@ class Messages:
             raise as_retryable(error) from error
 
 
-def add_messages(
-    connection: Connection, market: str, incident_id: int, code: str, rows: Sequence[NewMessage], now_unix_ms: int
-) -> int:
-    """Write an incident's messages inside the caller's transaction; how many of them will be sent.
-
-    A message whose key is there already changes nothing, but for one that was cancelled as `OVER_UNTOLD`: nobody got
-    it, so it is due again as it is written now.
-    """
-    sent = 0
-    for row in rows:
-        over = row.capped and _capped_last_hour(connection, market, row.recipient, now_unix_ms) >= CAP_PER_HOUR
+def _lease(connection: Connection, ids: Sequence[int], until_unix_ms: int, attempts: int = 1) -> None:
+    """Lease these, counting so many tries more."""
+    if ids:
         values = {
-            "message_key": f"{code}:{row.recipient}:{CHANNEL}:{row.step}",
-            "incident_id": incident_id,
-            "market": market,
-            "recipient_name": row.recipient_name,
-            "recipient": row.recipient,
-            "text": row.text,
-            "state": "cancelled" if over else "due",
-            "error": f"more than {CAP_PER_HOUR} updates to this recipient within an hour" if over else None,
-            "attempts": 0,
-            "created_unix_ms": now_unix_ms,
-            "due_unix_ms": row.due_unix_ms,
+            "state": "leased",
+            "lease_until_unix_ms": until_unix_ms,
+            "attempts": messages.c.attempts + attempts,
         }
-        sent += _insert_or_revive(connection, values) and not over
-    return sent
-
-
-def cancel_due(connection: Connection, incident_id: int, why: str, now_unix_ms: int, *, later_only: bool) -> int:
-    """Cancel what is still due of an incident (`later_only`: but not what is due or tried by now); how many."""
-    here = [messages.c.incident_id == incident_id]
-    if later_only:
-        here += [messages.c.state == "due", messages.c.due_unix_ms > now_unix_ms, messages.c.attempts == 0]
-    else:
-        lapsed = and_(messages.c.state == "leased", messages.c.lease_until_unix_ms < now_unix_ms)
-        here.append(or_(messages.c.state == "due", lapsed))
-    values = {"state": "cancelled", "error": why, "lease_until_unix_ms": None}
-    return connection.execute(update(messages).where(*here).values(**values)).rowcount
-
-
-def insert_new(connection: Connection, table: Table, row: dict[str, object]) -> bool:
-    """Insert a row unless one of its unique keys is there already; whether it was new. SQLite and PostgreSQL alike."""
-    insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
-    # RETURNING, not a row count: psycopg has none for an insert that SQLAlchemy itself makes return its key.
-    statement = insert(table).values(**row).on_conflict_do_nothing().returning(next(iter(table.primary_key)))
-    return connection.execute(statement).one_or_none() is not None
-
-
-def _insert_or_revive(connection: Connection, row: dict[str, object]) -> bool:
-    insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
-    statement = insert(messages).values(**row)
-    changes = {name: statement.excluded[name] for name in row if name != "message_key"}
-    untold = and_(messages.c.state == "cancelled", messages.c.error == OVER_UNTOLD)
-    written = statement.on_conflict_do_update(index_elements=[messages.c.message_key], set_=changes, where=untold)
-    return connection.execute(written.returning(messages.c.message_id)).one_or_none() is not None
-
-
-def _capped_last_hour(connection: Connection, market: str, recipient: str, now_unix_ms: int) -> int:
-    step = messages.c.message_key
-    query = select(func.count()).where(
-        messages.c.market == market,
-        messages.c.recipient == recipient,
-        messages.c.created_unix_ms > now_unix_ms - HOUR_MS,
-        messages.c.state != "cancelled",
-        or_(step.like(f"%:{CHANNEL}:u%"), step.like(f"%:{CHANNEL}:t%")),
-    )
-    return int(connection.execute(query).scalar_one())
+        connection.execute(update(messages).where(messages.c.message_id.in_(ids)).values(**values))
 
 
 def _claimable(now_unix_ms: int) -> ColumnElement[bool]:
-    due = and_(messages.c.state == "due", messages.c.due_unix_ms <= now_unix_ms)
+    due = and_(messages.c.state == "due", messages.c.due_unix_ms <= now_unix_ms, messages.c.channel != STORM)
     lapsed = and_(messages.c.state == "leased", messages.c.lease_until_unix_ms < now_unix_ms)
     return or_(due, lapsed)
 
 
+def _of_a_fire() -> ColumnElement[bool]:
+    """What belongs to a fire, or says many of them in one."""
+    return or_(incidents.c.severity == "fire", messages.c.message_key.startswith("storm-fire-"))
+
+
 def _urgency() -> ColumnElement[int]:
-    """0 for the first word of a fire, 1 for the rest of a fire, 2 for everything else."""
-    first = and_(incidents.c.severity == "fire", messages.c.message_key.like(f"%:{CHANNEL}:0"))
-    return case((first, literal(0)), (incidents.c.severity == "fire", literal(1)), else_=literal(2))
+    """0 for the first word of a fire (or of a storm of fires), 1 for the rest of a fire, 2 for everything else."""
+    key = messages.c.message_key
+    first = and_(incidents.c.severity == "fire", key.like("%:0"))
+    storm = key.startswith("storm-fire-")
+    return case((or_(first, storm), literal(0)), (incidents.c.severity == "fire", literal(1)), else_=literal(2))
 
 
 def _message(row: Row[tuple[object, ...]]) -> Message:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Engine, and_, delete, func, or_, select, update
 from sqlalchemy.engine import Row
 
-from broker.stores.database import transaction
-from broker.stores.registry import upsert
+from broker.stores.database import transaction, upsert
 from broker.stores.schema import assets, notices
 from runtime.clock import Clock
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, delete, select
 
-from broker.stores.database import transaction
-from broker.stores.registry import upsert
+from broker.stores.database import transaction, upsert
 from broker.stores.schema import parts
 from runtime.clock import Clock
 

@@ -1,20 +1,23 @@
 """The registry: markets, zones, lots, devices and what each device observes."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from secrets import token_hex
 
-from sqlalchemy import Connection, Engine, Table, delete, exists, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import Connection, Engine, Row, Table, delete, exists, select, update
 
-from broker.stores.database import transaction
+from broker.stores.database import transaction, upsert
+from broker.stores.policies import enrol_policies
+from broker.stores.policy_models import PolicyTable
 from broker.stores.schema import devices, lots, markets, recipients, subjects, zones
 from contract.access import DeviceIdentity
 from contract.cameras import ZonesReport
 from contract.presence import Presence, SettingsReport, SignageReport
+from runtime.clock import Clock, SystemClock
 
 REVISION_BYTES = 8
+BY_FILE, BY_CONSOLE = "file", "console"
+"""Who has the last word about a market's recipients."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,18 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """Who gets a market's messages."""
+    """Who gets a market's messages. `phone` is as `phones.normalised` makes it.
+
+    `role` is manager, deputy or merchant, `language` ko, en, zh or ja. Quiet hours are minutes since midnight, from the
+    first to before the last, over midnight if the first is the later one; both `None`: none.
+    """
 
     name: str
     phone: str
     role: str = "manager"
+    language: str = "ko"
+    quiet_from_minute: int | None = None
+    quiet_to_minute: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +61,7 @@ class MarketEntry:
     """A market as a site file describes it; `Registry.enrol` makes the registry equal to it.
 
     `private_stills`: what is kept of a fire's pictures a day after it is over is pixelated outside the fire.
+    `policies`: who is told when; `None` leaves the default of all markets.
     """
 
     market: Named
@@ -60,6 +71,15 @@ class MarketEntry:
     subjects: tuple[Subject, ...] = ()
     recipients: tuple[Recipient, ...] = ()
     private_stills: bool = False
+    policies: PolicyTable | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What an enrolment left as it was because it has been edited in the console since."""
+
+    roster: bool = False
+    policies: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +108,20 @@ class DeviceRecord:
 class Registry:
     """Reads and writes the registry's tables."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, clock: Clock | None = None) -> None:
         self._engine = engine
+        self._clock = clock or SystemClock()
 
-    def enrol(self, entry: MarketEntry) -> None:
+    @property
+    def engine(self) -> Engine:
+        """The central state."""
+        return self._engine
+
+    def enrol(self, entry: MarketEntry) -> Kept:
         """Make the registry say of this market what `entry` says; what it no longer names goes.
 
-        The market's revision changes with it: whoever keeps rosters in memory reads this market's again.
+        Recipients and policies that were edited in the console stay as they are there; what stayed is returned. The
+        market's revision changes: whoever keeps rosters in memory reads this market's again.
         """
         market = entry.market.id
         with transaction(self._engine) as connection:
@@ -103,7 +130,10 @@ class Registry:
             _replace(connection, zones, market, [{"market": market, **_named("zone", one)} for one in entry.zones])
             _replace(connection, lots, market, [{"market": market, **_named("lot", one)} for one in entry.lots])
             _replace(connection, subjects, market, [_subject_row(market, one) for one in entry.subjects])
-            _replace(connection, recipients, market, [_recipient_row(market, one) for one in entry.recipients])
+            by = connection.execute(select(markets.c.roster_by).where(markets.c.market == market)).scalar_one()
+            if by == BY_FILE:
+                _replace(connection, recipients, market, [recipient_row(market, one) for one in entry.recipients])
+            policies_kept = not enrol_policies(connection, market, entry.policies, self._clock.unix_ms())
             gone = delete(devices).where(devices.c.market == market, devices.c.device.not_in(entry.devices))
             connection.execute(gone)
             present = {
@@ -114,6 +144,7 @@ class Registry:
             ]
             if fresh:
                 connection.execute(devices.insert(), fresh)
+        return Kept(by != BY_FILE, policies_kept)
 
     def markets(self) -> tuple[Named, ...]:
         """All markets."""
@@ -145,7 +176,7 @@ class Registry:
         with self._engine.connect() as connection:
             order = recipients.c.recipient_id
             rows = connection.execute(select(recipients).where(recipients.c.market == market).order_by(order))
-            return tuple(Recipient(row.name, row.phone, row.role) for row in rows)
+            return tuple(to_recipient(row) for row in rows)
 
     def markets_without_recipients(self) -> tuple[str, ...]:
         """The markets that nobody would be told about, by id."""
@@ -251,21 +282,17 @@ def _subject_row(market: str, one: Subject) -> dict[str, str | None]:
     }
 
 
-def _recipient_row(market: str, one: Recipient) -> dict[str, str]:
-    return {"market": market, "name": one.name, "phone": one.phone, "role": one.role}
+def recipient_row(market: str, one: Recipient) -> dict[str, str | int | None]:
+    """A recipient as a row of the table, without its number."""
+    return {"market": market, **asdict(one)}
 
 
-def _replace(connection: Connection, table: Table, market: str, rows: Sequence[Mapping[str, str | None]]) -> None:
+def to_recipient(row: Row[tuple[object, ...]]) -> Recipient:
+    """A row of the recipients' table."""
+    return Recipient(**{name: getattr(row, name) for name in Recipient.__slots__})
+
+
+def _replace(connection: Connection, table: Table, market: str, rows: Sequence[Mapping[str, str | int | None]]) -> None:
     connection.execute(delete(table).where(table.c.market == market))
     if rows:
         connection.execute(table.insert(), [dict(row) for row in rows])
-
-
-def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
-    """Insert rows, or overwrite those whose primary key is there already; SQLite and PostgreSQL alike."""
-    insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
-    keys = [column.name for column in table.primary_key]
-    for row in rows:
-        statement = insert(table).values(**row)
-        changes = {name: value for name, value in row.items() if name not in keys}
-        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changes))

@@ -42,6 +42,8 @@ markets = Table(
     Column("revision", String(16), nullable=False, default="", server_default=""),
     # whether stills kept beyond their incident have to be pixelated outside the fire
     Column("private_stills", Boolean, nullable=False, default=False, server_default=false()),
+    # who has the last word about the recipients: the site file, or the console once somebody edited them there
+    Column("roster_by", String(16), nullable=False, default="file", server_default="file"),
 )
 
 zones = Table(
@@ -96,6 +98,10 @@ recipients = Table(
     Column("name", String(80), nullable=False),
     Column("phone", String(20), nullable=False),
     Column("role", String(16), nullable=False, default="manager"),  # manager | deputy | merchant
+    Column("language", String(2), nullable=False, default="ko", server_default="ko"),  # ko | en | zh | ja
+    # minutes since midnight of the market's time, in which nothing but a fire is sent; NULL: no quiet hours
+    Column("quiet_from_minute", Integer, nullable=True),
+    Column("quiet_to_minute", Integer, nullable=True),
     UniqueConstraint("market", "phone", name="uq_recipients_market_phone"),
 )
 
@@ -111,19 +117,38 @@ incidents = Table(
     Column("kind", ID, nullable=False),  # fire | drill | trouble kinds
     # "<market>/<zone>/<kind>" while open: the unique key that makes repeats one incident; NULL once closed
     Column("open_key", String(200), nullable=True, unique=True),
-    Column("state", String(16), nullable=False),  # active | cleared
+    Column("state", String(16), nullable=False),  # raised | acknowledged | cleared | closed
+    Column("version", Integer, nullable=False, default=0, server_default="0"),  # one more with every transition
     Column("severity", String(16), nullable=False),  # fire | drill | trouble
+    Column("level", String(16), nullable=False, default="alarm", server_default="alarm"),  # watch | alarm
     Column("opened_unix_ms", BigInteger, nullable=False),
     Column("updated_unix_ms", BigInteger, nullable=False, index=True),
     Column("cleared_unix_ms", BigInteger, nullable=True),
     Column("acknowledged_unix_ms", BigInteger, nullable=True),
     Column("acknowledged_by", String(80), nullable=True),
+    Column("acknowledged_via", String(16), nullable=True),  # console | link | reply | button
+    Column("closed_unix_ms", BigInteger, nullable=True),
     Column("first_seen_unix_ms", BigInteger, nullable=True),
     Column("decided_unix_ms", BigInteger, nullable=True),
     Column("media_position_s", Float, nullable=True),
     Column("score_max", Float, nullable=True),
     Column("detail", Text, nullable=False, default=""),
     Column("event_count", Integer, nullable=False, default=1),
+)
+
+# every transition of an incident, in order: what its page tells besides the events and the messages
+incident_log = Table(
+    "incident_log",
+    metadata,
+    Column("log_id", SERIAL, primary_key=True, autoincrement=True),
+    Column("incident_id", SERIAL, ForeignKey("incidents.incident_id"), nullable=False, index=True),
+    Column("time_unix_ms", BigInteger, nullable=False),
+    Column("from_state", String(16), nullable=True),  # NULL: it began
+    Column("to_state", String(16), nullable=False),
+    Column("action", String(16), nullable=False),  # raise | repeat | rise | acknowledge | clear | reopen | close
+    Column("who", String(80), nullable=False, default=""),
+    Column("via", String(16), nullable=False, default=""),
+    Column("detail", String(300), nullable=False, default=""),
 )
 
 incident_events = Table(
@@ -162,7 +187,8 @@ messages = Table(
     Column("incident_id", SERIAL, ForeignKey("incidents.incident_id"), nullable=True, index=True),
     Column("market", ID, nullable=False, index=True),
     Column("recipient_name", String(80), nullable=False),
-    Column("recipient", String(40), nullable=False),  # the phone number
+    Column("recipient", String(200), nullable=False),  # the phone number, or the channel's own address
+    Column("channel", String(16), nullable=False, default="sms", server_default="sms"),  # sms | webhook | apprise
     Column("text", Text, nullable=False),
     Column("state", String(16), nullable=False),  # due leased accepted delivered failed unknown cancelled
     Column("provider", String(40), nullable=True),
@@ -175,6 +201,63 @@ messages = Table(
     Column("delivered_unix_ms", BigInteger, nullable=True),
     Column("error", Text, nullable=True),
     Index("ix_messages_state_due", "state", "due_unix_ms"),
+)
+
+# a link or a reply code by which one recipient may acknowledge one incident, once
+acknowledge_tokens = Table(
+    "acknowledge_tokens",
+    metadata,
+    Column("token_sha256", String(64), primary_key=True),  # the token itself is never stored
+    Column("incident_id", SERIAL, ForeignKey("incidents.incident_id"), nullable=False, index=True),
+    Column("market", ID, nullable=False),
+    Column("recipient_name", String(80), nullable=False),
+    Column("recipient", String(200), nullable=False),
+    Column("created_unix_ms", BigInteger, nullable=False),
+    Column("expires_unix_ms", BigInteger, nullable=False, index=True),
+    Column("used_unix_ms", BigInteger, nullable=True),
+)
+
+# text messages that people sent us, each once, whatever became of it
+replies = Table(
+    "replies",
+    metadata,
+    Column("provider", String(40), primary_key=True),
+    Column("reference", String(120), primary_key=True),  # the provider's own number of the message
+    Column("sender", String(40), nullable=False),
+    Column("text", String(500), nullable=False),
+    Column("received_unix_ms", BigInteger, nullable=False, index=True),
+    Column("outcome", String(40), nullable=False),  # acknowledged | already | unknown-code | unknown-sender | limited
+)
+
+# policies as they were saved in the console; market "" is the default of all
+alert_policies = Table(
+    "alert_policies",
+    metadata,
+    Column("market", ID, primary_key=True),
+    Column("document", JSON, nullable=False),  # broker.alerts.policies.PolicyTable
+    Column("updated_unix_ms", BigInteger, nullable=False),
+    Column("updated_by", String(80), nullable=False),
+)
+
+# since when a rule's condition holds for a subject, so that a restart does not begin to wait anew
+rule_states = Table(
+    "rule_states",
+    metadata,
+    Column("rule", ID, primary_key=True),
+    Column("market", ID, primary_key=True),
+    Column("subject", String(128), primary_key=True),
+    Column("since_unix_ms", BigInteger, nullable=False),
+    Column("event_id", String(32), nullable=True),  # of the incident it has raised; NULL: it still waits
+)
+
+# who does a work of which there is one: the holder renews it, another takes it when it has run out
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("holder", String(80), nullable=False),
+    Column("until_unix_ms", BigInteger, nullable=False),
+    Column("term", BigInteger, nullable=False),  # one more with every change of the holder
 )
 
 # --- signage

@@ -6,13 +6,13 @@ from typing import Generic, TypeVar
 
 from sqlalchemy import Engine, Table, select
 
-from broker.stores.database import transaction
-from broker.stores.registry import upsert
+from broker.stores.database import transaction, upsert
 from contract.access import DeviceIdentity
 from contract.cameras import SignedZonePlan
+from contract.roster import SignedRoster
 from contract.signage import SignedManifest
 
-S = TypeVar("S", SignedManifest, SignedZonePlan)
+S = TypeVar("S", SignedManifest, SignedZonePlan, SignedRoster)
 
 
 @dataclass(frozen=True, slots=True)

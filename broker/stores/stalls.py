@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, delete, select
 from sqlalchemy.exc import DBAPIError
 
-from broker.stores.database import as_retryable, transaction
-from broker.stores.registry import upsert
+from broker.stores.database import as_retryable, transaction, upsert
 from broker.stores.schema import stalls
 from contract.access import DeviceIdentity
 

@@ -69,7 +69,7 @@ class Stills:
         asked = exists().where(markets.c.market == stills.c.market, markets.c.private_stills)
         mine = and_(row.event_id == stills.c.event_id, row.market == stills.c.market, row.incident_id.is_not(None))
         incident = select(incidents.c.incident_id).join(incident_events, row.incident_id == incidents.c.incident_id)
-        is_over = and_(incidents.c.state == "cleared", incidents.c.cleared_unix_ms < before_unix_ms)
+        is_over = and_(incidents.c.state.in_(("cleared", "closed")), incidents.c.cleared_unix_ms < before_unix_ms)
         over, lost = exists(incident.where(mine, is_over)), and_(~exists(incident.where(mine)), _taken(before_unix_ms))
         return self._remove(~stills.c.private, asked, or_(over, lost))
 

@@ -15,7 +15,15 @@ DAY_MS = 86_400_000
 MS_PER_S = 1000.0
 
 RAW_KINDS = (*ROLLED_KINDS, "services")
-LASTING_KINDS = (*(rolled_kind(kind) for kind in ROLLED_KINDS), MARKETS_KIND, "fires", "drills", "troubles", "gaps")
+LASTING_KINDS = (
+    *(rolled_kind(kind) for kind in ROLLED_KINDS),
+    MARKETS_KIND,
+    "fires",
+    "watches",
+    "drills",
+    "troubles",
+    "gaps",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Upkeep, put together: roll-ups, retention, stills, canary and report, each in a thread of its own."""
+"""Upkeep, put together: roll-ups, retention, stills, incidents, canary and report, each in a thread of its own."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -11,12 +11,14 @@ from sqlalchemy.exc import DBAPIError
 from broker.series.ports import SeriesStore
 from broker.series.settings import open_series_store
 from broker.stores.database import as_retryable, migrate_when_there, open_database
+from broker.stores.incident_removal import IncidentRemoval
 from broker.stores.parts import Parts
 from broker.stores.registry import Registry
 from broker.stores.rollups import Rollups
 from broker.stores.stalls import Stalls
 from broker.stores.stills import Stills
 from broker.upkeep.canary import Canary
+from broker.upkeep.incidents import IncidentsRetention
 from broker.upkeep.progress import Progress
 from broker.upkeep.retention import Retention
 from broker.upkeep.rollups import RollUpJob
@@ -55,6 +57,7 @@ class Upkeep:
     rollups: RollUpJob
     retention: Retention
     stills: StillsRetention
+    incidents: IncidentsRetention
     canary: Canary
 
     def report(self) -> None:
@@ -102,6 +105,7 @@ def assemble(settings: UpkeepSettings, clock: Clock) -> Upkeep:
         RollUpJob(settings, store, registry, rollups, clock, progress),
         Retention(settings.retention, store, rollups, clock, progress),
         StillsRetention(settings.stills, Stills(engine), clock, progress),
+        IncidentsRetention(settings.incidents, IncidentRemoval(engine), clock, progress),
         Canary(store, registry, Stalls(engine), clock, progress, age_s_max=settings.canary_age_s_max),
     )
 
@@ -128,6 +132,7 @@ def _run_tasks(upkeep: Upkeep, stop: threading.Event) -> None:
         "rollups": (ROLLUP_IDLE_S, lambda: ROLLUP_PAUSE_S if upkeep.rollups.step() else ROLLUP_IDLE_S),
         "retention": (RETENTION_IDLE_S, lambda: RETENTION_PAUSE_S if upkeep.retention.step() else RETENTION_IDLE_S),
         "stills": (RETENTION_IDLE_S, lambda: RETENTION_PAUSE_S if upkeep.stills.step() else RETENTION_IDLE_S),
+        "incidents": (RETENTION_IDLE_S, lambda: RETENTION_PAUSE_S if upkeep.incidents.step() else RETENTION_IDLE_S),
         "canary": (every_s, lambda: _then(upkeep.canary.look, every_s)),
         "services": (SERVICES_EVERY_S, lambda: _then(upkeep.write_services, SERVICES_EVERY_S)),
         "report": (REPORT_EVERY_S, lambda: _then(upkeep.report, REPORT_EVERY_S)),

@@ -35,6 +35,12 @@ class StillsSettings(SettingsModel):
     days: Annotated[int, Field(ge=1, le=3650)] = 30
 
 
+class IncidentsSettings(SettingsModel):
+    """How many days closed incidents are kept, with their log, reports and messages."""
+
+    days: Annotated[int, Field(ge=30, le=36_500)] = 730
+
+
 class UpkeepSettings(SettingsModel):
     """The whole file.
 
@@ -46,6 +52,7 @@ class UpkeepSettings(SettingsModel):
     series: SeriesStoreSettings
     retention: RetentionSettings = RetentionSettings()
     stills: StillsSettings = StillsSettings()
+    incidents: IncidentsSettings = IncidentsSettings()
     grace_s: Annotated[float, Field(ge=GRACE_S_MIN, le=86_400)] = 120.0
     canary_every_s: Annotated[float, Field(ge=5, le=3600)] = 60.0
     canary_age_s_max: Annotated[float, Field(ge=30, le=86_400)] = 150.0

@@ -106,8 +106,8 @@ class MarketAlarm:
     def on_event(self, device: str, event: FireEvent) -> None:
         """Another device says so on the bus. Its own events come back to a device too: they are passed over.
 
-        A drill sounds nowhere, and its end ends nothing. Where one of the two does not know the time, nobody can say
-        that the event is history: it sounds.
+        A drill and a watch sound nowhere, and a drill's end ends nothing. Where one of the two does not know the time,
+        nobody can say that the event is history: it sounds.
         """
         now_unix_ms = self._clock.unix_ms()
         age_s = (now_unix_ms - event.time_unix_ms) / 1000 if event.clock_set else 0.0
@@ -117,6 +117,8 @@ class MarketAlarm:
             log.info("alarm.drill_ignored", device=device, event_id=event.event_id, phase=event.phase.value)
         elif event.phase is Phase.CLEARED:
             self._clear((event.event_id,))
+        elif event.level == "watch":
+            log.info("alarm.watch_ignored", device=device, event_id=event.event_id, phase=event.phase.value)
         elif age_s > BUS_AGE_S_MAX:
             log.info("alarm.history_ignored", device=device, event_id=event.event_id, age_s=round(age_s))
         else:

@@ -65,11 +65,12 @@ class Siren:
         finally:
             self._release()
 
-    def silence(self) -> bool:
-        """Silence the fires that are active now; return whether there was one."""
-        self._silenced |= {fire.event_id for fire in self._alarm.fires}
+    def silence(self, zone: str | None = None) -> bool:
+        """Silence the fires that are active now, with `zone` those there; return whether there was one."""
+        fires = {fire.event_id for fire in self._alarm.fires if zone is None or fire.zone == zone}
+        self._silenced |= fires
         self._follow()
-        return bool(self._alarm.fires)
+        return bool(fires)
 
     def _on_alarm(self, fires: tuple[ActiveFire, ...]) -> None:
         self._silenced &= {fire.event_id for fire in fires}

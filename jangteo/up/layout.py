@@ -16,7 +16,9 @@ from runtime.secret_files import ensure_secret
 
 LOOPBACK = "127.0.0.1"
 LOCK_FILE = "up.lock"
-DEFAULT_DATA = Path(__file__).resolve().parent.parent.parent / "var"
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+DEFAULT_DATA = CHECKOUT / "var"
+RULES = CHECKOUT / "config" / "rules"
 UNPRIVILEGED_PORT_MIN = 1024
 # Below the range from which systems draw the ports of outgoing connections: a server that restarts finds its port free.
 PORTS = (20_000, 32_000)

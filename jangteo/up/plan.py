@@ -15,7 +15,7 @@ from jangteo.device_file import device_data, write_yaml
 from jangteo.simulated_device import camera_server_argv, camera_url
 from jangteo.site import SiteSettings
 from jangteo.up.cameras import CameraFile
-from jangteo.up.layout import LOOPBACK, Layout, Ports
+from jangteo.up.layout import LOOPBACK, RULES, Layout, Ports
 from runtime.secret_files import ensure_secret
 from runtime.supervision import ProcessSpec
 
@@ -108,6 +108,7 @@ def _write_services(here: _Site, *, trial_broker: bool) -> None:
     layout = here.layout
     database_url = f"sqlite:///{layout.central_db}"
     series = {"kind": "embedded", "path": str(layout.series_db)}
+    rules = {"rules_dir": str(RULES)} if RULES.is_dir() else {}
     here.layout.public_key_hex()  # makes the signing key at the first start
     write_yaml(
         layout.settings("ingest"),
@@ -123,7 +124,9 @@ def _write_services(here: _Site, *, trial_broker: bool) -> None:
         {
             "broker": _broker_block(here, "alerts"),
             "database_url": database_url,
+            "series": series,
             "notifiers": [{"kind": "spool"}],
+            **rules,
         },
         HEAD,
     )
@@ -138,6 +141,7 @@ def _write_services(here: _Site, *, trial_broker: bool) -> None:
             "signing_key_file": str(layout.signing_key),
             "assets_dir": str(layout.assets),
             "trial_broker": trial_broker,
+            **rules,
         },
         HEAD,
     )

@@ -50,6 +50,8 @@ _OTHERS: dict[str, dict[str, object]] = {
     },
     "event/still": {**_EVENT, "camera": "c-1", "width_px": 1, "height_px": 1, "jpeg_base64": "AAAA"},
     "event/trouble": {**_EVENT, "phase": "raised", "kind": "camera", "subject": "c-1", "reason": "frozen"},
+    "event/acknowledge": {**_EVENT, "button": "office", "zone": "food-row", "fires": ["0" * 32]},
+    "event/told": {**_EVENT, "phones": ["01012345678"]},
     "status/presence": {
         "state": "online",
         "epoch": "0123456789abcdef",
@@ -60,6 +62,14 @@ _OTHERS: dict[str, dict[str, object]] = {
     "reported/signage": {"generation": 1, "state": "active", "wanted_generation": 1, "time_unix_ms": T},
     "reported/settings": {"settings_sha256": "0" * 64, "player_urls": {"s-1": "http://127.0.0.1/"}, "time_unix_ms": T},
     "reported/zones": {"generation": 1, "state": "active", "time_unix_ms": T},
+    "reported/roster": {
+        "generation": 1,
+        "content_sha256": "0" * 64,
+        "people_count": 2,
+        "state": "active",
+        "time_unix_ms": T,
+    },
+    "desired/roster": {"roster_json": "{}", "key_id": "0" * 16, "signature_base64": "", "generation": 1},
     "desired/zones": {"plan_json": "{}", "key_id": "0" * 16, "signature_base64": "", "generation": 1},
     "cmd/camera": {
         "command_id": "0" * 32,

@@ -181,7 +181,7 @@ def running_stack(root: Path) -> Iterator[Native]:
     """Everything up, in the order that the compose file's `depends_on` gives."""
     (root / "deploy").mkdir()
     (root / "deploy" / "compose").symlink_to(ROOT / "deploy" / "compose")
-    for name in ("broker", "dashboards"):
+    for name in ("broker", "config", "dashboards"):
         (root / name).symlink_to(ROOT / name)
     make_secrets(root, ())
     with ExitStack() as stack:

@@ -38,7 +38,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("compose")
     (root / "deploy").mkdir()
     (root / "deploy" / "compose").symlink_to(ROOT / "deploy" / "compose")
-    for name in ("broker", "dashboards"):
+    for name in ("broker", "config", "dashboards"):
         (root / name).symlink_to(ROOT / name)
     assert make_secrets(root, ("market.example.kr",))
     return root

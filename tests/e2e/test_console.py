@@ -36,7 +36,7 @@ from transport.memory_bus import MemoryBus
 pytestmark = [pytest.mark.browser]
 
 CLOCK = SystemClock()
-PATHS = ("/markets/jungang", "/markets/jungang/notices", "/messages", "/devices", "/dead-letters", "/health")
+PATHS = ("/markets/jungang", "/markets/jungang/notices", "/messages", "/devices", "/rules", "/dead-letters", "/health")
 PHONE = {"width": 360, "height": 740}
 
 
@@ -62,10 +62,10 @@ CONTRAST = """() => {
 class Served:
     """A console served on a loopback port from a thread of its own, with a device that speaks on its loop."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, **changes: object) -> None:
         self.folder = folder
         self.port = port
-        settings = settings_in(folder, port=port, public_url=f"http://127.0.0.1:{port}")
+        settings = settings_in(folder, port=port, public_url=f"http://127.0.0.1:{port}", **changes)
         self.engine: Engine = open_database(settings.database_url)
         migrate(self.engine)
         Registry(self.engine).enrol(JUNGANG)
@@ -74,7 +74,8 @@ class Served:
         self.bus = MemoryBus()
         self.seq = 0
         self.device = self.bus.session("device")
-        app = create_app(settings, session=self.bus.session("console"), engine=self.engine, series=MemorySeriesStore())
+        self.series = MemorySeriesStore()
+        app = create_app(settings, session=self.bus.session("console"), engine=self.engine, series=self.series)
         self._hub = app.state.console.hub
         config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, timeout_graceful_shutdown=1)
         self._server = uvicorn.Server(config)

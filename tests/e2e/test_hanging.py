@@ -27,7 +27,7 @@ def test_ingest_that_hangs_is_said_started_again_and_said_to_be_well(
         before = {name: one.pid for name, one in market.processes().items()}
         assert troubles(market) == {}
         flag.touch()
-        market.until(lambda: troubles(market) == {"part-stalled-ingest": "active"}, 20.0, "the trouble")
+        market.until(lambda: troubles(market) == {"part-stalled-ingest": "raised"}, 20.0, "the trouble")
         assert market.processes()["ingest"].pid == before["ingest"], "it hangs, and has not died"
         market.until(lambda: troubles(market) == {"part-stalled-ingest": "cleared"}, 30.0, "the trouble is over")
         market.until(lambda: market.http.get("/healthz").json()["status"] == "ok", 10.0, "every part is well again")

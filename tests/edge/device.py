@@ -8,7 +8,7 @@ from typing import Any
 
 from contract.catalog import channel_for
 from contract.delivery import Delivered
-from contract.events import FireEvent, StillEvent, TroubleEvent
+from contract.events import AcknowledgeEvent, FireEvent, StillEvent, TroubleEvent
 from contract.payload import Payload
 from contract.presence import Presence, SettingsReport
 from contract.telemetry import AgentBatch, BayBatch, SirenBatch
@@ -20,7 +20,10 @@ from tests.eventually import eventually_async
 from transport.memory_bus import MemoryBus
 from transport.ports import P
 
-HEARD = (Presence, SettingsReport, AgentBatch, BayBatch, SirenBatch, FireEvent, StillEvent, TroubleEvent)
+HEARD = (
+    *(Presence, SettingsReport, AgentBatch, BayBatch, SirenBatch),
+    *(FireEvent, StillEvent, TroubleEvent, AcknowledgeEvent),
+)
 
 
 def settings(folder: Path, device: str = "fire-1", **blocks: object) -> DeviceSettings:

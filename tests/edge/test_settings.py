@@ -29,8 +29,10 @@ def test_the_lines_that_the_example_has_commented_out_are_good_too(tmp_path: Pat
     file = tmp_path / "device.yaml"
     file.write_text(head + "safety:" + tail.replace("\n# ", "\n"), encoding="utf-8")
 
-    safety = load_settings(file, DeviceSettings).safety
+    settings = load_settings(file, DeviceSettings)
+    safety = settings.safety
 
+    assert settings.modem is not None
     assert safety is not None
     assert [str(peer) for peer in safety.peers] == ["192.168.0.12:47801", "192.168.0.13:47801"]
 

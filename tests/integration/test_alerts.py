@@ -3,6 +3,7 @@
 import asyncio
 import random
 import signal
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from itertools import product
@@ -21,7 +22,7 @@ from contract.delivery import Delivered
 from contract.events import Event, Phase
 from contract.topics import Topic, TopicFilter
 from runtime.clock import SystemClock
-from tests.broker.alerts.central import DEVICE, EPOCH, MARKET, fire
+from tests.broker.alerts.central import DEVICE, EPOCH, MANAGER, MARKET, SECOND_MANAGER, fire
 from tests.broker.alerts.site import Site, end, open_site
 from tests.eventually import eventually_async
 from transport.mqtt_session import MqttSession
@@ -136,11 +137,20 @@ async def test_kill_9_loses_no_alarm_and_doubles_no_incident(site: Site, seed: i
         assert committed(site) == zones * len(phases)
         messages = Messages(site.engine, SystemClock())
 
-        def first_words() -> list[str]:
-            return [one.state for one in messages.newest(MARKET, 1000) if one.message_key.endswith(":0")]
+        def first_words() -> list[Message]:
+            return [one for one in messages.newest(MARKET, 1000) if one.message_key.endswith((":0", ":s0"))]
 
-        await eventually_async(lambda: set(first_words()) == {"accepted"}, within_s=30, what="every first word is out")
-        assert len(first_words()) == 2 * zones
+        def all_out() -> bool:
+            return {one.state for one in first_words()} == {"accepted"}
+
+        await eventually_async(all_out, within_s=60, what="every first word is out, in a summary or by itself")
+        told = Counter((one.incident_id, one.channel) for one in first_words() if one.incident_id is not None)
+        ways = Counter((told[one.incident_id, "sms"], told[one.incident_id, "storm"]) for one in found)
+        both_ways = ways.pop((2, 1), 0)  # decided anew while the killed process's commit was still on its way
+        assert set(ways) == {(2, 0), (0, 1)}, "each of them is told to both managers"
+        assert both_ways <= len(kills)
+        summaries = {one.recipient for one in first_words() if one.incident_id is None}
+        assert summaries == {MANAGER, SECOND_MANAGER}, "so many fires at once are a storm"
     finally:
         end(alerts.process)
 

@@ -62,7 +62,7 @@ def test_a_fire_reaches_the_phones_and_says_so(site: Site, kannel: KannelServer)
             assert one.provider == "kannel"
             assert one.accepted_unix_ms is not None
             assert one.delivered_unix_ms is not None
-        Incidents(site.engine, CLOCK).acknowledge(incident.incident_id, "김관리")
+        Incidents(site.engine, CLOCK).acknowledge(incident.incident_id, "김관리", "console")
         left = [one.state for one in Messages(site.engine, CLOCK).of_incident(incident.incident_id)]
         assert sorted(left) == ["cancelled", "cancelled", "delivered", "delivered"]
     finally:

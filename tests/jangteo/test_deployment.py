@@ -144,12 +144,11 @@ def test_a_device_more_and_a_new_password_reach_the_broker(root: Path) -> None:
 def test_readers_of_influxdb_and_postgres_have_the_servers_secrets(root: Path) -> None:
     make_secrets(root, ())
     found = secrets_of(root)
-    for reader in ("ingest", "console", "upkeep", "grafana"):
+    for reader in ("ingest", "alerts", "console", "upkeep", "grafana"):
         assert found[f"{reader}/influxdb_token"] == found["influxdb/influxdb_token"]
     password = found["postgres/postgres_password"].decode()
     for reader in ("ingest", "alerts", "console", "upkeep"):
         assert found[f"{reader}/pgpass"].decode().strip() == f"*:*:jangteo:jangteo:{password}"
-    assert "alerts/influxdb_token" not in found, "alerts reads no readings"
     assert "upkeep/mqtt_password" not in found, "upkeep does not speak to the broker"
 
 

@@ -5,9 +5,9 @@ Parameters and answers: Kannel User's Guide, chapters "SMSBox and sendsms-user" 
 
 import hashlib
 import hmac
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import parse_qs
 
 import httpx
 from pydantic import Field
@@ -17,10 +17,13 @@ from broker.alerts.ports import (
     Accepted,
     AmbiguousSendError,
     BadReceiptError,
+    BadReplyError,
+    Call,
     Outgoing,
     ProviderUnavailableError,
     Receipt,
     RefusedMessageError,
+    Reply,
 )
 from runtime.secret_files import read_secret
 
@@ -32,6 +35,7 @@ DLR_ALL = "31"  # delivered, failed, buffered, accepted by the SMSC, refused by 
 # Kannel's %d: what a receipt says. 4 (buffered) and 8 (at the SMSC) lie between acceptance and delivery.
 RECEIPT_STATES = {"1": "delivered", "2": "failed", "4": "accepted", "8": "accepted", "16": "failed"}
 RECEIPT_PATH = "/receipts/kannel"
+CHARSETS = {"": "utf-8", "UTF-8": "utf-8", "ISO-8859-1": "latin-1", "UTF-16BE": "utf-16-be", "UCS-2": "utf-16-be"}
 REFUSED_STATUS = frozenset({400, 413, 414, 422})
 ANSWER_SHOWN_MAX = 120
 
@@ -39,7 +43,9 @@ ANSWER_SHOWN_MAX = 120
 class KannelSettings(NotifierSettings):
     """A Kannel smsbox. `url` is its sendsms address; `sender` the registered sender number.
 
-    `receipts_port` is the loopback port on which Kannel's delivery receipts are awaited.
+    `receipts_port` is the loopback port on which Kannel's delivery receipts and people's replies are awaited. Replies
+    are taken only with the key that `replies_key_file` holds; Kannel's sms-service calls
+    `http://127.0.0.1:<receipts_port>/replies/kannel?key=<key>&from=%p&text=%b&charset=%C&id=%I`.
     """
 
     kind: Literal["kannel"]
@@ -48,18 +54,23 @@ class KannelSettings(NotifierSettings):
     password_file: Path
     sender: Annotated[str, Field(pattern=r"^\+?[0-9]{3,15}$")]
     receipts_port: Annotated[int, Field(ge=1024, le=65535)] = 8631
+    replies_key_file: Path | None = None
 
 
 class Kannel:
     """Sends through one smsbox over kept-alive connections.
 
     Raises:
-        runtime.errors.SettingsError: the password file cannot be used.
+        runtime.errors.SettingsError: the password file or the file of the key cannot be used.
     """
+
+    channels = frozenset({"sms"})
+    carries_unicode = True
 
     def __init__(self, settings: KannelSettings) -> None:
         self._settings = settings
         self._password = read_secret(settings.password_file)
+        self._replies_key = None if settings.replies_key_file is None else read_secret(settings.replies_key_file)
         self._client = httpx.Client(
             timeout=httpx.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
             limits=httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX),
@@ -98,12 +109,13 @@ class Kannel:
             raise RefusedMessageError(said)
         raise ProviderUnavailableError(said)
 
-    def receipt(self, query: Mapping[str, str]) -> Receipt:
+    def receipt(self, call: Call) -> Receipt:
         """Read Kannel's call of the receipt address that `send` gave it.
 
         Raises:
             BadReceiptError: no such message of ours, or a type that Kannel does not have.
         """
+        query = call.query
         number, kind = query.get("message", ""), query.get("type", "")
         if not (number.isascii() and number.isdigit() and len(number) < 19):  # noqa: PLR2004 — digits of a 64-bit number
             raise BadReceiptError("receipt without a message number")
@@ -112,6 +124,27 @@ class Kannel:
         if kind not in RECEIPT_STATES:
             raise BadReceiptError(f"receipt for message {number} of unknown type {kind[:10]!r}")
         return Receipt(int(number), RECEIPT_STATES[kind], f"Kannel delivery report {kind}")
+
+    def reply(self, call: Call) -> Reply:
+        """Read the call of Kannel's sms-service for a text that came in.
+
+        Raises:
+            BadReplyError: the key is missing or wrong, or there is no sender or number.
+        """
+        query = call.query
+        if self._replies_key is None:
+            raise BadReplyError("replies need replies_key_file in the settings")
+        if not hmac.compare_digest(self._replies_key.encode(), query.get("key", "").encode()):
+            raise BadReplyError("reply with a wrong key")
+        sender, number = query.get("from", ""), query.get("id", "")
+        if not (sender and number):
+            raise BadReplyError("reply without its sender or its number")
+        # %b: bytes as the phone sent them, in the charset that %C names; reading them as Latin-1 keeps them whole
+        raw = parse_qs(call.query_string, keep_blank_values=True, encoding="latin-1").get("text", [""])[-1]
+        charset = CHARSETS.get(query.get("charset", "").upper())
+        if charset is None:
+            raise BadReplyError(f"reply in the unknown charset {query.get('charset', '')[:20]!r}")
+        return Reply(number[:120], sender[:40], raw.encode("latin-1").decode(charset, "replace")[:500])
 
     def close(self) -> None:
         """Close the connections."""

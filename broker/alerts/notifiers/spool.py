@@ -15,6 +15,9 @@ class SpoolSettings(NotifierSettings):
 class Spool:
     """Accepts every message at once; delivery is never claimed, because there is none."""
 
+    channels = frozenset({"sms", "webhook", "apprise"})
+    carries_unicode = True
+
     @property
     def name(self) -> str:
         """`spool`."""

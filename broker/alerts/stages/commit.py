@@ -6,15 +6,17 @@ import structlog
 
 from broker.alerts.counters import Counters
 from broker.alerts.flow import Flow
-from broker.alerts.policy import Composer, load_rosters
+from broker.alerts.policy import Composer, Composers
 from broker.alerts.stages.decode import PART
 from broker.stores.dead_letters import DeadLetter
-from broker.stores.incident_models import DRILL, FIRE, Change, Effect, Picture, Sighting, UnstorableError
+from broker.stores.incident_models import DRILL, Change, Effect, Picture, Sighting, UnstorableError
 from broker.stores.incidents import Incidents
-from broker.stores.registry import Registry
 from runtime.clock import Clock
 
 log = structlog.get_logger(__name__)
+
+SAID = frozenset({Effect.OPENED, Effect.ROSE, Effect.REOPENED, Effect.CONFIRMED, Effect.CLEARED})
+"""The effects that the service's log has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class Commit:
     """Writes what was seen with the messages it sends."""
 
     incidents: Incidents
-    registry: Registry
+    composers: Composers
     clock: Clock
     counters: Counters
 
@@ -34,8 +36,7 @@ class Commit:
         """
         if not flow.seen:
             return
-        rosters = load_rosters(self.registry, {one.market for one in flow.seen})
-        compose = Composer(rosters, self.clock.unix_ms())
+        compose = self.composers({one.market for one in flow.seen})
         try:
             flow.changes.extend(self.incidents.record(flow.seen, compose))
         except UnstorableError:
@@ -59,7 +60,7 @@ class Commit:
         if change.effect is Effect.DUPLICATE:
             self.counters.add("duplicates_total")
         incident = change.incident
-        if incident is None or change.effect not in {Effect.OPENED, Effect.REOPENED, Effect.CLEARED}:
+        if incident is None or change.effect not in SAID:
             return
         log.info(
             "incident.changed",
@@ -68,10 +69,12 @@ class Commit:
             market=incident.market,
             zone=incident.zone,
             kind=incident.kind,
+            incident_level=incident.level,
+            state=incident.state,
             messages=change.messages_due,
         )
         if change.effect is Effect.OPENED:
             self.counters.add("incidents_opened_total" if incident.severity != DRILL else "drills_opened_total")
-            if incident.severity == FIRE and change.messages_due == 0:
-                self.counters.add("incidents_without_recipients_total")
-                log.error("incident.nobody-to-tell", code=incident.code, market=incident.market)
+        if change.effect in {Effect.OPENED, Effect.ROSE} and incident.is_alarm and change.messages_due == 0:
+            self.counters.add("incidents_without_recipients_total")
+            log.error("incident.nobody-to-tell", code=incident.code, market=incident.market)

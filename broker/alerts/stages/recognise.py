@@ -94,6 +94,7 @@ def fire_sighting(heard: Heard, event: FireEvent, now_unix_ms: int, stale_after_
         first_seen_unix_ms=time if broken_clock else event.first_seen_unix_ms,
         decided_unix_ms=time if broken_clock else event.decided_unix_ms,
         media_position_s=event.media_position_s,
+        level=event.level,
         late=now_unix_ms - time > stale_after_s * 1000,
     )
 

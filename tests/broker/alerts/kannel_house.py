@@ -2,7 +2,8 @@
 
 The namespace is needed because bearerbox opens its fake SMSC's port on all interfaces. The folder holds the
 configuration, `sendsms.sock` (out to smsbox) and `receipts.sock` (back to the test's receipts port). `ready` appears
-when both boxes are online. SIGTERM, or the end of the parent, ends everything.
+when both boxes are online. A file `comes-in`, a message as fakesmsc takes it, is sent in and goes when that is done.
+SIGTERM, or the end of the parent, ends everything.
 """
 
 import os
@@ -21,7 +22,7 @@ READY_S_MAX = 20.0
 STOP_S_MAX = 10.0
 
 
-def configuration(folder: Path, username: str, password: str) -> str:
+def configuration(folder: Path, username: str, password: str, replies: str) -> str:
     return f"""\
 group = core
 admin-port = {ADMIN_PORT}
@@ -54,8 +55,9 @@ concatenation = true
 
 group = sms-service
 keyword = default
+catch-all = true
 max-messages = 0
-text = none
+get-url = "{replies}"
 """
 
 
@@ -65,12 +67,26 @@ class House:
         self.receipts_port = receipts_port
         self.stop = threading.Event()
         self.programs: list[subprocess.Popen[bytes]] = []
+        self.smsc: subprocess.Popen[bytes] | None = None
 
-    def start(self, name: str, *command: str) -> None:
+    def start(self, name: str, *command: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log)
         (self.folder / f"{name}.pid").write_text(str(process.pid), encoding="utf-8")
         self.programs.append(process)
+        return process
+
+    def start_smsc(self, messages_max: int, message: str) -> None:
+        at = ("-H", "127.0.0.1", "-r", str(SMSC_PORT))
+        self.smsc = self.start("fakesmsc", FAKESMSC, *at, "-m", str(messages_max), message)
+
+    def send_in(self, letter: Path) -> None:
+        """bearerbox has room for one SMSC: it comes back, sends the message, and goes on receiving."""
+        if self.smsc is not None:
+            self.smsc.kill()
+            self.smsc.wait(STOP_S_MAX)
+        self.start_smsc(1, letter.read_text(encoding="ascii"))
+        letter.unlink()
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
         for _ in range(int(READY_S_MAX / 0.05)):
@@ -94,16 +110,17 @@ class House:
         self.start("bearerbox", "/usr/sbin/bearerbox", boxes)
         self.wait_for(lambda: "SMSC connections" in self.status())
         self.start("smsbox", "/usr/sbin/smsbox", boxes)
-        self.start("fakesmsc", FAKESMSC, "-H", "127.0.0.1", "-r", str(SMSC_PORT), "-m", "0", "1 2 text nop")
+        self.start_smsc(0, "1 2 text nop")
         sendsms, receipts = self.folder / "sendsms.sock", self.folder / "receipts.sock"
         joined = (str(sendsms), f"127.0.0.1:{SENDSMS_PORT}", f"127.0.0.1:{self.receipts_port}", str(receipts))
         self.start("relay", sys.executable, "-m", "tests.broker.alerts.relay", *joined)
         self.wait_for(lambda: "online" in self.status().partition("SMSC connections")[2])
         self.wait_for(lambda: "smsbox" in self.status() and sendsms.exists())
         (self.folder / "ready").touch()
-        parent = os.getppid()
-        while not self.stop.wait(0.5) and os.getppid() == parent:
-            pass
+        parent, letter = os.getppid(), self.folder / "comes-in"
+        while not self.stop.wait(0.1) and os.getppid() == parent:
+            if letter.exists():
+                self.send_in(letter)
 
     def end(self) -> None:
         """At once: a clean stop of bearerbox takes seconds, and what it holds is of no use after the test."""

@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from broker.alerts import service
+from broker.alerts import running
 from broker.alerts.dispatcher import Dispatcher
 from broker.alerts.notifiers.spool import Spool
+from broker.alerts.service import REPORT_EVERY_S, Service
 from broker.stores.incidents import Incidents
 from tests.broker.alerts.run_service import main
 
@@ -21,7 +22,7 @@ PLACES: Mapping[str, tuple[type, str]] = {
     "batch": (Incidents, "record"),
     "dispatch": (Dispatcher, "_round"),
     "send": (Spool, "send"),
-    "watch": (service.Service, "report"),
+    "watch": (Service, "report"),
 }
 """Where it hangs, by the name that the watchdog has for it."""
 
@@ -44,6 +45,6 @@ def hang_once(place: str, flag: Path) -> None:
 
 if __name__ == "__main__":
     for limit in ("LOOP_S_MAX", "BATCH_S_MAX", "SEND_S_MAX"):
-        setattr(service, limit, {"LOOP_S_MAX": LIMIT_S + service.REPORT_EVERY_S}.get(limit, LIMIT_S))
+        setattr(running, limit, {"LOOP_S_MAX": LIMIT_S + REPORT_EVERY_S}.get(limit, LIMIT_S))
     hang_once(sys.argv[2], Path(sys.argv[3]))
     main()

@@ -5,7 +5,7 @@ import sys
 import threading
 from pathlib import Path
 
-from broker.alerts.service import run_alerts
+from broker.alerts.running import run_alerts
 from broker.alerts.settings import AlertsSettings
 from runtime.logs import configure_logs
 from runtime.settings_file import load_settings

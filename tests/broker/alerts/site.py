@@ -12,9 +12,11 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from broker.alerts.lease import NAME as LEASE
 from broker.program.mosquitto import MosquittoProgram, find_mosquitto
 from broker.stores.database import migrate, open_database
-from broker.stores.parts import Parts
+from broker.stores.leases import Leases
+from broker.stores.parts import Parts, PartStatus
 from contract.access import DeviceIdentity
 from runtime.clock import SystemClock
 from runtime.secret_files import write_secret
@@ -44,25 +46,39 @@ class Site:
             BrokerSettings("127.0.0.1", self.port, username, username, self.folder / "password"),
         )
 
-    def settings_file(self, notifiers: Sequence[Mapping[str, object]] = ({"kind": "spool"},)) -> Path:
+    def settings_file(
+        self, notifiers: Sequence[Mapping[str, object]] = ({"kind": "spool"},), *, worker: str = "1", **more: object
+    ) -> Path:
         """The alerts service's settings; YAML reads JSON."""
         settings = {
             "broker": {"port": self.port, "username": "alerts", "password_file": str(self.folder / "password")},
+            "worker": worker,
             "database_url": self.database_url,
             "notifiers": list(notifiers),
+            **more,
         }
-        path = self.folder / "alerts.yaml"
+        path = self.folder / f"alerts-{worker}.yaml"
         path.write_text(json.dumps(settings), encoding="utf-8")
         return path
 
-    def linked(self) -> bool:
+    def part(self, worker: str = "1") -> PartStatus | None:
+        """What a worker last said of itself."""
+        name = "alerts" if worker == "1" else f"alerts-{worker}"
+        return next((one for one in Parts(self.engine, SystemClock()).all() if one.part == name), None)
+
+    def linked(self, worker: str = "1") -> bool:
         """Whether alerts has reported its link to the broker: before its first one the broker keeps nothing for it."""
-        parts = {one.part: one for one in Parts(self.engine, SystemClock()).all()}
-        return "alerts" in parts and parts["alerts"].counters["bus_connected"] == 1
+        part = self.part(worker)
+        return part is not None and part.state != "stale" and part.counters["bus_connected"] == 1
+
+    def active(self) -> str | None:
+        """Which worker sends, as the lease says."""
+        term = Leases(self.engine).read(LEASE)
+        return None if term is None or term.is_given_back else term.holder
 
     def start_alerts(self, settings: Path) -> subprocess.Popen[bytes]:
-        """Its log goes to `alerts.log` in the folder."""
-        with (self.folder / "alerts.log").open("ab") as log:
+        """Its log goes to a file beside its settings."""
+        with settings.with_suffix(".log").open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "tests.broker.alerts.run_service", str(settings)],
                 cwd=ROOT,

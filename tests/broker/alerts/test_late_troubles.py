@@ -126,17 +126,25 @@ def test_one_that_was_told_is_not_told_again_when_it_rises_again(backlog: Backlo
 
 
 def test_one_that_somebody_takes_care_of_is_not_told_when_it_rises_again(backlog: Backlog) -> None:
-    changes = backlog.hear(camera(1, RAISED, OLD_UNIX_MS), camera(1, CLEARED, OLD_UNIX_MS + 1000))
-    assert changes[0].incident is not None
-    backlog.incidents.acknowledge(changes[0].incident.incident_id, "김관리")
-    (again,) = backlog.hear(camera(2, RAISED, OLD_UNIX_MS + 2000))
+    (raised,) = backlog.hear(camera(1, RAISED, OLD_UNIX_MS))
+    assert raised.incident is not None
+    backlog.incidents.acknowledge(raised.incident.incident_id, "김관리", "console")
+    _, again = backlog.hear(camera(1, CLEARED, OLD_UNIX_MS + 1000), camera(2, RAISED, OLD_UNIX_MS + 2000))
     assert (again.effect, again.messages_due) == (Effect.REOPENED, 0)
+
+
+def test_one_that_was_over_when_somebody_acknowledged_it_is_new_when_it_rises_again(backlog: Backlog) -> None:
+    changes = backlog.hear(camera(1, RAISED, NOW_UNIX_MS), camera(1, CLEARED, NOW_UNIX_MS + 1000))
+    assert changes[0].incident is not None
+    backlog.incidents.acknowledge(changes[0].incident.incident_id, "김관리", "console")
+    (again,) = backlog.hear(camera(2, RAISED, NOW_UNIX_MS + 2000))
+    assert (again.effect, again.messages_due) == (Effect.OPENED, 2)
 
 
 def test_a_trouble_whose_message_is_being_tried_is_told_although_it_ends(backlog: Backlog) -> None:
     backlog.hear(camera(1, RAISED, NOW_UNIX_MS))
     for one in backlog.messages.claim(10):
-        backlog.messages.retry(one.message_id, NOW_UNIX_MS + 5000, "busy")
+        backlog.messages.retry(one, NOW_UNIX_MS + 5000, "busy")
     backlog.hear(camera(1, CLEARED, NOW_UNIX_MS + 1000))
     backlog.clock.advance(5)
     assert len(backlog.told()) == 1

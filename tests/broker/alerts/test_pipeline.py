@@ -10,13 +10,16 @@ from sqlalchemy import Engine
 
 from broker.alerts.counters import Counters
 from broker.alerts.pipeline import Pipeline, Stores
+from broker.alerts.policy import Composers
 from broker.stores.database import StoreUnavailableError
 from broker.stores.dead_letters import DeadLetters
 from broker.stores.incident_models import Incident
 from broker.stores.incidents import Incidents
 from broker.stores.messages import Messages
+from broker.stores.presses import Presses
 from broker.stores.registry import Registry
 from broker.stores.stills import Stills
+from broker.stores.told import DeviceTellings
 from contract.catalog import topic_for
 from contract.delivery import Delivered
 from contract.events import Phase, StillEvent
@@ -55,11 +58,13 @@ class Bench:
     presence_changes: int = 0
 
     def __post_init__(self) -> None:
-        stores = Stores(Registry(self.engine), Incidents(self.engine, self.clock), DeadLetters(self.engine))
+        incidents, letters = Incidents(self.engine, self.clock), DeadLetters(self.engine)
+        stores = Stores(Registry(self.engine), incidents, letters, Presses(self.engine), DeviceTellings(self.engine))
         self.pipeline = Pipeline(
             stores,
             self.clock,
             self.counters,
+            composers=Composers(self.engine, self.clock),
             publisher=lambda: self.answers,
             dispatch=self._wake,
             presence_changed=self._presence,
@@ -99,20 +104,31 @@ def test_a_fire_is_stored_confirmed_and_sets_the_dispatcher_going(bench: Bench) 
     assert bench.woken == 1
     bench.hear(event)
     assert bench.answers.confirmed() == [event.seq] * 2, "a resend is confirmed again: its receipt may have been lost"
-    assert bench.woken == 1
+    assert bench.woken == 2, "another service may have been the first to commit it"
     assert bench.counters.all()["duplicates_total"] == 1
 
 
 def test_a_drill_is_its_own_incident_beside_a_fire_and_counts_as_no_incident(bench: Bench) -> None:
     bench.hear(fire(1).model_copy(update={"drill": True}), fire(2))
     found = {one.severity: (one.kind, one.state) for one in bench.incidents()}
-    assert found == {"drill": ("drill", "active"), "fire": ("fire", "active")}
+    assert found == {"drill": ("drill", "raised"), "fire": ("fire", "raised")}
     bench.hear(fire(1, Phase.CLEARED, unix_ms=NOW_UNIX_MS + 5_000).model_copy(update={"drill": True}))
-    assert {one.severity: one.state for one in bench.incidents()} == {"drill": "cleared", "fire": "active"}
+    assert {one.severity: one.state for one in bench.incidents()} == {"drill": "cleared", "fire": "raised"}
     counted = bench.counters.all()
     assert (counted["drills_opened_total"], counted["incidents_opened_total"]) == (1, 1)
     heads = sorted(one.text.split()[0] for one in Messages(bench.engine, bench.clock).claim(10))
     assert heads == ["[화재]", "[화재]", "[훈련]", "[훈련]"]
+
+
+def test_a_watch_tells_nobody_until_it_is_an_alarm(bench: Bench) -> None:
+    bench.hear(fire(1).model_copy(update={"level": "watch"}))
+    (found,) = bench.incidents()
+    assert (found.severity, found.level, found.state) == ("fire", "watch", "raised")
+    assert Messages(bench.engine, bench.clock).claim(10) == ()
+    assert bench.counters.all()["incidents_without_recipients_total"] == 0
+    bench.hear(fire(1, Phase.ONGOING, unix_ms=NOW_UNIX_MS + 2_000))
+    assert [one.level for one in bench.incidents()] == ["alarm"]
+    assert len(Messages(bench.engine, bench.clock).claim(10)) == 2
 
 
 def test_nothing_is_confirmed_while_the_store_is_away(bench: Bench) -> None:
@@ -183,7 +199,7 @@ def test_troubles_are_one_incident_per_subject(bench: Bench) -> None:
     found = {one.kind: (one.state, one.zone, one.detail) for one in bench.incidents()}
     assert found == {
         "bay-a-01": ("cleared", "none", "frozen"),
-        "bay-a-02": ("active", "none", "frozen: no echo"),
+        "bay-a-02": ("raised", "none", "frozen: no echo"),
     }
 
 

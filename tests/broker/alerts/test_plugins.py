@@ -1,3 +1,4 @@
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -5,7 +6,8 @@ from pathlib import Path
 import pytest
 
 import broker.alerts.notifiers
-from broker.alerts.plugins import BrokenNotifierError, discover, titles
+from broker.alerts.plugins import BrokenNotifierError, discover, library, titles
+from runtime.errors import SettingsError
 
 WORKING = """
 from typing import Literal
@@ -46,3 +48,19 @@ def test_a_broken_notifier_fails_by_name(folder: Path, source: str, said: str) -
     (folder / "broken.py").write_text(source, encoding="utf-8")
     with pytest.raises(BrokenNotifierError, match=f"broken.*{said}|spool.*{said}"):
         discover()
+
+
+def test_who_does_not_use_a_providers_library_does_not_load_it() -> None:
+    program = (
+        "import sys; from broker.alerts.plugins import build, discover, settings_for; discover(); "
+        "build(settings_for({'kind': 'spool'})); "
+        "print(sorted({'solapi', 'twilio', 'apprise', 'requests', 'aiohttp'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_library_that_is_missing_is_named_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pigeons.flight", None)
+    with pytest.raises(SettingsError, match=r"notifier pigeon: the library pigeons is missing: install jangteo\[notif"):
+        library("pigeons.flight", "pigeon")

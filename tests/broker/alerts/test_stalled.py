@@ -95,7 +95,7 @@ def test_a_silent_part_is_every_markets_trouble_until_it_speaks(service: Service
     pass_s(service, clock, 60, {**ALL_WELL, "ingest": "silent"})
     assert incidents(service) == set()
     pass_s(service, clock, 60, {**ALL_WELL, "ingest": "silent"})
-    assert incidents(service) == {(market, "part-stalled-ingest", "active") for market in (MARKET, "nambu")}
+    assert incidents(service) == {(market, "part-stalled-ingest", "raised") for market in (MARKET, "nambu")}
     assert service.messages.claim(10) == (), "nobody is woken: fires still reach people"
     again = assemble(service.settings, clock)  # alerts is started anew: it finds its incidents
     pass_s(again, clock, 120, {**ALL_WELL, "ingest": "silent"})
@@ -108,13 +108,13 @@ def test_a_device_whose_readings_stop_is_its_markets_trouble(service: Service, c
     pass_s(service, clock, 300, ALL_WELL)
     Stalls(service.engine).replace({IDENTITY: None}, clock.unix_ms())
     pass_s(service, clock, 20, ALL_WELL)
-    assert incidents(service) == {(MARKET, f"path-stalled-{DEVICE}", "active")}
+    assert incidents(service) == {(MARKET, f"path-stalled-{DEVICE}", "raised")}
     (incident,) = service.stores.incidents.open_and_recent()
     assert (incident.severity, incident.detail.partition(":")[0]) == ("trouble", "stalled")
     pass_s(service, clock, 30, {**ALL_WELL, "ingest": "degraded"})
     Stalls(service.engine).replace({}, clock.unix_ms())
     pass_s(service, clock, 30, {**ALL_WELL, "ingest": "degraded"})
-    assert (MARKET, f"path-stalled-{DEVICE}", "active") in incidents(service), "what is not known stays as it was said"
+    assert (MARKET, f"path-stalled-{DEVICE}", "raised") in incidents(service), "what is not known stays as it was said"
     pass_s(service, clock, 260, ALL_WELL)
     assert (MARKET, f"path-stalled-{DEVICE}", "cleared") in incidents(service)
 
@@ -128,14 +128,14 @@ def test_what_comes_back_after_a_while_is_a_trouble_of_its_own(service: Service,
     assert len(service.stores.incidents.open_and_recent(MARKET)) == 1, "soon after it is the same one again"
     pass_s(service, clock, 600, ALL_WELL)
     pass_s(service, clock, 120, silent)
-    assert sorted(one.state for one in service.stores.incidents.open_and_recent(MARKET)) == ["active", "cleared"]
+    assert sorted(one.state for one in service.stores.incidents.open_and_recent(MARKET)) == ["closed", "raised"]
 
 
 def test_a_retired_part_is_forgotten_and_its_trouble_is_over(service: Service, clock: ManualClock) -> None:
     pass_s(service, clock, 20, {"ingest-w1": "ok", "ingest-w3": "ok", "upkeep": "ok"})
     rest = {"ingest-w1": "ok", "upkeep": "ok"}
     pass_s(service, clock, 120, rest)
-    assert (MARKET, "part-stalled-ingest-w3", "active") in incidents(service)
+    assert (MARKET, "part-stalled-ingest-w3", "raised") in incidents(service)
     clock.advance(RETIRED_AFTER_S)
     pass_s(service, clock, 10, rest)
     assert (MARKET, "part-stalled-ingest-w3", "cleared") in incidents(service)
@@ -147,12 +147,12 @@ def test_a_part_that_is_forgotten_by_hand_is_no_trouble_any_more(service: Servic
     Stalls(service.engine).replace({IDENTITY: None}, clock.unix_ms())
     rest = {"ingest-w1": "ok", "upkeep": "ok"}
     pass_s(service, clock, 400, rest)
-    assert incidents(service) == {(market, "part-stalled-ingest-w3", "active") for market in (MARKET, "nambu")}
+    assert incidents(service) == {(market, "part-stalled-ingest-w3", "raised") for market in (MARKET, "nambu")}
     service.parts.forget("ingest-w3")
     pass_s(service, clock, 10, rest)
     assert {state for _, _, state in incidents(service)} == {"cleared"}
     pass_s(service, clock, 240, rest)
-    assert (MARKET, f"path-stalled-{DEVICE}", "active") in incidents(service), "the canary is heard again"
+    assert (MARKET, f"path-stalled-{DEVICE}", "raised") in incidents(service), "the canary is heard again"
 
 
 def test_the_only_part_of_its_kind_is_missed_for_ever(service: Service, clock: ManualClock) -> None:
@@ -160,4 +160,4 @@ def test_the_only_part_of_its_kind_is_missed_for_ever(service: Service, clock: M
     pass_s(service, clock, 120, {"upkeep": "ok"})
     clock.advance(RETIRED_AFTER_S)
     pass_s(service, clock, 120, {"upkeep": "ok"})
-    assert (MARKET, "part-stalled-ingest", "active") in incidents(service)
+    assert (MARKET, "part-stalled-ingest", "raised") in incidents(service)

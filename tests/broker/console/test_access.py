@@ -20,9 +20,13 @@ OPEN = {  # answer without a sign-in, and why that is right
     ("POST", "/sign-in"),
     ("GET", "/sign-in/link/{secret}"),
     ("POST", "/sign-in/link/{secret}"),
+    ("GET", "/a/{token}"),  # the token is the capability
+    ("POST", "/a/{token}"),
+    ("GET", "/a/{token}/picture"),
 }
 VALUES = {"market": "jungang", "device": "alley-1", "incident_id": "1", "notice_id": "1", "letter_id": "1"}
-VALUES |= {"camera": "cam-1", "action": "view", "moment": "now"}
+VALUES |= {"recipient_id": "1", "kind": "camera"}
+VALUES |= {"camera": "cam-1", "action": "view", "moment": "now", "number": "1"}
 
 
 def routes(bench: Bench) -> Iterator[tuple[str, str]]:

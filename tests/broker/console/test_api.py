@@ -161,7 +161,7 @@ async def test_a_player_url_that_is_no_web_address_is_not_handed_on(bench: Bench
 async def test_an_incident_is_acknowledged_once_and_written_down(bench: Bench) -> None:
     fire = bench.fire()
     (seen,) = (await bench.api.get("/api/v1/markets/jungang/incidents")).json()
-    assert (seen["id"], seen["severity"], seen["state"], seen["acknowledged_by"]) == (fire, "fire", "active", None)
+    assert (seen["id"], seen["severity"], seen["state"], seen["acknowledged_by"]) == (fire, "fire", "raised", None)
     done = (await bench.api.post(f"/api/v1/incidents/{fire}/acknowledge")).json()
     assert (done["acknowledged_by"], done["acknowledged_unix_ms"]) == ("manager", NOW)
     bench.clock.advance(5)

@@ -37,7 +37,7 @@ EVENT = FireEvent(
     score=0.9, first_seen_unix_ms=T + 5_000, decided_unix_ms=T + 6_000, drill=True,
 )  # fmt: skip
 INCIDENT = Incident(
-    1, "K7Q2", "jungang", "b", "drill", "active", "drill", T + 6_000, T + 6_300, None, None, None, None, None, None,
+    1, "K7Q2", "jungang", "b", "drill", "raised", "drill", T + 6_000, T + 6_300, None, None, None, None, None, None,
     0.9, "", 1,
 )  # fmt: skip
 
@@ -46,8 +46,8 @@ def message(
     state: str = "due", accepted: int | None = None, delivered: int | None = None, provider: str = "kannel"
 ) -> Message:
     return Message(
-        1, "K7Q2:010:sms:0", 1, "jungang", "김관리", "010", "[훈련]", state, provider, None, 1, T + 6_300, T + 6_300,
-        accepted, delivered, None,
+        1, "K7Q2:010:sms:0", 1, "jungang", "김관리", "010", "sms", "[훈련]", state, provider, None, 1, T + 6_300,
+        T + 6_300, None, accepted, delivered, None,
     )  # fmt: skip
 
 

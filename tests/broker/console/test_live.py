@@ -223,6 +223,16 @@ def test_a_fire_burns_until_it_is_cleared_or_long_unheard() -> None:
     assert live.fires("jungang", NOW) == ()
 
 
+def test_a_watch_is_no_fire() -> None:
+    live = LiveState()
+    live.note_fire(ALLEY, fire(1, Phase.RAISED).model_copy(update={"level": "watch"}), NOW)
+    assert live.fires("jungang", NOW) == ()
+    live.note_fire(ALLEY, fire(2, Phase.ONGOING), NOW)
+    assert len(live.fires("jungang", NOW)) == 1
+    live.note_fire(ALLEY, fire(3, Phase.CLEARED).model_copy(update={"level": "watch"}), NOW)
+    assert live.fires("jungang", NOW) == ()
+
+
 def test_a_late_word_of_a_fire_does_not_replace_a_newer_one() -> None:
     live = LiveState()
     live.note_fire(ALLEY, fire(3, Phase.ONGOING), NOW)

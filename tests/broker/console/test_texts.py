@@ -2,6 +2,7 @@
 
 import re
 from string import Formatter
+from typing import get_args
 
 import pytest
 
@@ -9,15 +10,27 @@ from broker.alerts.stalled import NAMES as STALLED
 from broker.console.camera_pages import ACTIONS
 from broker.console.camera_sections import SIREN_IN_A_DRILL
 from broker.console.incident_sections import STRENGTHS
+from broker.console.incident_timeline import STEP_WORDS
+from broker.console.policy_form import QUIET
+from broker.console.policy_pages import SAID as POLICY_SAID
 from broker.console.render import TEMPLATES
+from broker.console.roster_pages import SAID as ROSTER_SAID
 from broker.console.texts import LANGUAGES, PARTS, TEXTS, age_text, fault_text, translator
 from broker.console.zone_form import KINDS
+from broker.rules.model import QUESTIONS
+from broker.stores.incident_models import LOG_SUCCEEDED, LOG_WINDOW
+from broker.stores.incident_states import Action, State
+from broker.stores.incidents import Via
+from broker.stores.policy_models import CHANNELS, ROLES
+from broker.stores.policy_models import KINDS as POLICY_KINDS
+from broker.stores.policy_models import LANGUAGES as POLICY_LANGUAGES
 from broker.stores.stills import MOMENTS
 from contract.cameras import CameraAction
 from contract.events import FireSign, Phase
 from contract.hours import WHOLE_WEEK
 from contract.telemetry import Reason
 
+CENTRAL = ("undeliverable", "canary", "balance", "disk", "rule")  # troubles of the centre, by their events' names
 USED = re.compile(r"\bt\('([a-z_.-]+)'")
 DERIVED = {  # keys that templates put together, by what they begin with
     "state.": ("free", "occupied", "unknown", "closed", "live"),
@@ -29,12 +42,17 @@ DERIVED = {  # keys that templates put together, by what they begin with
     "presence.": ("online", "offline", "unknown"),
     "part.": ("ok", "degraded", "stale", "down"),
     "silence.": ("done", "refused", "expired", "waiting"),
-    "incident.": ("fire", "drill", "trouble", "active", "cleared"),
+    "incident.": ("fire", "drill", "trouble"),
+    "incident.state.": tuple(one.value for one in State),
+    "incident.via.": get_args(Via),
+    "timeline.": (*(one.value for one in Action), "sent", "delivered", "failed", "unknown", "due"),
+    "timeline.close.": (LOG_WINDOW, LOG_SUCCEEDED, "acknowledged"),
+    "timeline.step.": ("other", "gathered", *STEP_WORDS.values()),
     "sign.": tuple(one.value for one in FireSign),
     "strength.": tuple(word for _, word in STRENGTHS),
     "pictures.": MOMENTS,
     "pictures.alt.": MOMENTS,
-    "event.": ("fire", "drill", "still", "trouble", "presence", *STALLED),
+    "event.": ("fire", "drill", "still", "trouble", "presence", *STALLED, *CENTRAL),
     "event.phase.": tuple(one.value for one in Phase),
     "step.": ("accepted", "seen", "confirmed", "incident", "sent", "delivered"),
     "step.state.": ("waiting", "failed", "pending"),
@@ -49,7 +67,21 @@ DERIVED = {  # keys that templates put together, by what they begin with
     "audit.camera.": (*(one.value for one in CameraAction), "watched", "picture", "zones"),
     "audit.incident.": ("acknowledge", "picture"),
     "test.siren.": SIREN_IN_A_DRILL,
+    "rules.ask.": QUESTIONS,
+    "rules.level.": ("watch", "alarm"),
+    "dry_run.state.": ("running", "done", "failed"),
     "day.": tuple(map(str, WHOLE_WEEK)),
+    "role.": ROLES,
+    "channel.": CHANNELS,
+    "language.": POLICY_LANGUAGES,
+    "policy.kind.": POLICY_KINDS,
+    "policies.quiet.": QUIET,
+    "policies.said.": tuple(POLICY_SAID),
+    "roster.said.": tuple(ROSTER_SAID),
+    "roster.": ("name", "phone", "role", "language", "quiet", "act"),
+    "audit.roster.": tuple(ROSTER_SAID),
+    "audit.policy.": tuple(POLICY_SAID),
+    "nav.": ("roster", "policies"),
     "siren.": ("silent", "sounding", "silenced"),
     "reason.": tuple(one.value for one in Reason),
 }

@@ -113,6 +113,13 @@ def test_a_drill_is_of_a_kind_of_its_own_and_its_lists_are_no_fields(
     assert all(complaint(one) is None for one in work.samples), "a store takes it"
 
 
+def test_a_watch_is_of_a_kind_of_its_own(decode: Decode, work_of: WorkOf, clock: ManualClock) -> None:
+    work = work_of((FIRE, fire(clock.unix_ms()).model_copy(update={"level": "watch"}).to_bytes()))
+    decode(work)
+    assert [one.series.kind for one in work.samples] == ["watches"]
+    assert not {"level"} & set(work.samples[0].fields)
+
+
 @pytest.mark.parametrize("subject", ["bay-1", "cam-1", "pi-1"])
 def test_a_trouble_is_a_sample_under_any_subject_of_the_device(
     decode: Decode, work_of: WorkOf, clock: ManualClock, subject: str

@@ -163,3 +163,27 @@ def test_letters_are_forgotten_one_by_one_or_by_filter(several: DeadLetters) -> 
     several.forget(3)
     assert several.forget_all(LetterFilter(kind="clock")) == 2
     assert [one.dead_letter_id for one in several.newest()] == [4]
+
+
+def test_what_two_hear_at_once_is_one_letter_whoever_is_first(engine: Engine) -> None:
+    store, gate, stored = DeadLetters(engine), threading.Barrier(4), list[int]()
+
+    def hear() -> None:
+        gate.wait()
+        stored.append(store.add_once([letter(1), letter(2, b"other")], 60))
+
+    threads = [threading.Thread(target=hear) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(stored) == [0, 0, 0, 2]
+    assert store.count() == 2
+
+
+def test_the_same_again_after_a_while_is_another_letter(engine: Engine) -> None:
+    store, long = DeadLetters(engine), b"x" * (DEAD_LETTER_BODY_BYTES_MAX + 5)
+    assert store.add_once([letter(0, long)], 60) == 1
+    assert store.add_once([letter(60_000, long)], 60) == 0
+    assert store.add_once([letter(60_001, long)], 60) == 1
+    assert store.add_once([], 60) == 0

@@ -38,6 +38,18 @@ def event(
     )
 
 
+def test_a_watch_sounds_nowhere_and_its_rise_does(clock: ManualClock, alarm: MarketAlarm) -> None:
+    heard: list[int] = []
+    alarm.listen(lambda fires: heard.append(len(fires)))
+    seen = event(clock)
+    alarm.on_event(OTHER, seen.model_copy(update={"level": "watch"}))
+    assert heard == [0]
+    alarm.on_event(OTHER, seen)
+    assert heard == [0, 1]
+    alarm.on_event(OTHER, seen.model_copy(update={"level": "watch", "phase": Phase.CLEARED}))
+    assert heard == [0, 1, 0], "an end is an end"
+
+
 def test_a_drill_sounds_nowhere_and_its_end_ends_nothing(clock: ManualClock, alarm: MarketAlarm) -> None:
     heard: list[int] = []
     alarm.listen(lambda fires: heard.append(len(fires)))

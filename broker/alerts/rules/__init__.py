@@ -1,0 +1,1 @@
+"""The rules at work: looked at every ten seconds against what the series store knows now."""
