@@ -25,14 +25,14 @@ class CountingRegistry(Registry):
         self.reads = 0
         self.markets_read: list[str] = []
         self.away = False
-        self._clock = clock
+        self._spent = clock
         self._cost_s = cost_s
 
     def revisions(self) -> Mapping[str, str]:
         if self.away:
             raise OperationalError("SELECT", None, ConnectionError("server closed the connection"))
         self.reads += 1
-        self._clock.advance(self._cost_s)
+        self._spent.advance(self._cost_s)
         return super().revisions()
 
     def rosters(self, of: Collection[str]) -> Rosters:

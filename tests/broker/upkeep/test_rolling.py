@@ -5,12 +5,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.series.buckets import buckets_of, field_of
+from broker.series.checks import FIELDS_MAX
 from broker.series.freshness import STALE_AFTER_S
 from broker.series.ports import FieldValue, Sample, Series
 from broker.upkeep.rolling import ROLLED_KINDS, Span, roll
-from contract.telemetry import READINGS_PER_BATCH_MAX, AgentReading, GateReading, SirenReading
+from contract.telemetry import READINGS_PER_BATCH_MAX, AgentReading, CameraReading, GateReading, Reading, SirenReading
 from tests.broker.upkeep.conftest import BAY, ROLLED_BAY, T0, W
 
+MODELS: dict[str, type[Reading]] = {
+    "agents": AgentReading,
+    "gates": GateReading,
+    "sirens": SirenReading,
+    "cameras": CameraReading,
+}
 SPAN = Span("jungang", "bays", T0, T0 + 2 * W)
 
 
@@ -74,8 +81,15 @@ def test_series_are_told_apart_and_what_held_before_counts() -> None:
 
 
 def test_every_rolled_kind_fits_a_sample() -> None:
-    for model in (AgentReading, GateReading, SirenReading):
-        assert len(model.model_fields) * 4 + 2 <= 64
+    for kind, model in MODELS.items():
+        fields: dict[str, FieldValue] = {
+            name: "text" if "Literal" in str(field.annotation) else 1
+            for name, field in model.model_fields.items()
+            if name not in {"time_unix_ms", model.SUBJECT_FIELD}
+        }
+        whole = Sample(Series("jungang", "pi-1", kind, "one"), T0, {**fields, "known": 1, "occupied": 1})
+        (window,) = roll([whole], Span("jungang", kind, T0, T0 + W))
+        assert 2 < len(window.fields) <= FIELDS_MAX
     assert READINGS_PER_BATCH_MAX
     assert set(ROLLED_KINDS) == set(STALE_AFTER_S)
     assert SPAN.scan_from_unix_ms == T0 - 25_000

@@ -22,8 +22,8 @@ def upgrade() -> None:
     op.add_column("incidents", sa.Column("acknowledged_via", sa.String(16), nullable=True))
     op.add_column("incidents", sa.Column("closed_unix_ms", sa.BigInteger(), nullable=True))
     op.add_column("messages", sa.Column("channel", sa.String(16), server_default="sms", nullable=False))
-    if op.get_bind().dialect.name != "sqlite":  # SQLite does not hold to a length
-        op.alter_column("messages", "recipient", type_=sa.String(200), existing_nullable=False)
+    with op.batch_alter_table("messages", schema=None) as batch_op:  # SQLite copies the table: nothing refers to it
+        batch_op.alter_column("recipient", existing_type=sa.String(40), type_=sa.String(200), existing_nullable=False)
     op.execute(
         "UPDATE incidents SET state = CASE"
         " WHEN state = 'active' AND acknowledged_unix_ms IS NULL THEN 'raised'"
