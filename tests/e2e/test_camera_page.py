@@ -293,6 +293,7 @@ def test_the_test_flame_flickers_and_never_stands_still(page: Page, served: Serv
     page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
     page.goto(f"{served.url}/test-fire-card")
     canvas = page.locator("canvas")
+    page.wait_for_load_state("networkidle")  # the icon comes after the page
     served.stop()  # from here on there is no network
 
     def look() -> NDArray[np.int64]:

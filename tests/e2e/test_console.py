@@ -340,6 +340,7 @@ def test_words_of_devices_and_people_never_run(served: Served, live: Page) -> No
 def test_a_notice_is_pushed_with_a_preview_and_its_arrival_is_seen(served: Served, live: Page, tmp_path: Path) -> None:
     served.presence("alley-1", "online")
     live.get_by_role("link", name="화면 알림").click()
+    live.wait_for_load_state()  # before its script is there, a picture that is chosen has no preview
     live.get_by_label("제목").fill("과일 골목 반값")
     picture = Path(__file__).parent.parent.parent / "brand" / "static" / "logo.svg"
     wrong = tmp_path / "logo.png"

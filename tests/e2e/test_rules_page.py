@@ -54,6 +54,7 @@ def test_a_dry_run_is_started_read_and_legible(ruled: Served, browser: Browser, 
     page.get_by_role("link", name="규칙").click()
     expect(page.get_by_text("울림 1")).to_be_visible(timeout=15_000)
     expect(page.get_by_text("주차면 센서 고장")).to_be_visible()
+    page.evaluate("document.fonts.ready.then(() => true)")  # another font is wider
     assert page.evaluate(CONTRAST) == []
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     button = page.get_by_role("button", name="시험 실행")
